@@ -1,0 +1,58 @@
+import { createClientError, isClientError } from "./errors.ts";
+import type { Effect } from "./delivery.ts";
+
+/** Names what runs inside a boundary. It never holds arguments, headers or results. */
+export interface BoundaryContext {
+  /** What is done, as in `"execute add"`; stands in the error's message. */
+  readonly action: string;
+  /**
+   * What repeating the action does.
+   *
+   * @default {"unsafe"}
+   */
+  readonly effect?: Effect;
+  /** The signal that may stop the action; once aborted, its reason is what is thrown. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs a function so that whatever it throws leaves as a {@linkcode ClientError}.
+ *
+ * An error of AutoMCP passes untouched, with its type, code and cause. A foreign throw becomes an
+ * `OperationError` with the original as its `cause`; its text stays there, because it may hold
+ * secrets. The reason of an aborted signal passes untouched.
+ *
+ * @typeParam T What the function returns.
+ * @param fn The function to run.
+ * @param context What is done, its effect and its signal.
+ * @returns What the function returns.
+ * @throws {OperationError} `operation_failed` if the function throws a foreign error.
+ *
+ * @example A foreign error gets a code and stays the cause
+ * ```ts
+ * import { executeWithBoundary, OperationError } from "@automcp/client";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const cause = new Error("disk full");
+ * const error = await assertRejects(
+ *   () => executeWithBoundary(() => Promise.reject(cause), { action: "write the report" }),
+ *   OperationError,
+ * );
+ * assertEquals([error.code, error.cause], ["operation_failed", cause]);
+ * ```
+ */
+export async function executeWithBoundary<T>(
+  fn: () => T | PromiseLike<T>,
+  context: BoundaryContext,
+): Promise<T> {
+  try {
+    return await fn();
+  } catch (error) {
+    if (context.signal?.aborted) throw context.signal.reason;
+    if (isClientError(error)) throw error;
+    throw createClientError("operation_failed", `Cannot ${context.action}: it threw`, {
+      cause: error,
+      ...(context.effect !== undefined && { effect: context.effect }),
+    });
+  }
+}

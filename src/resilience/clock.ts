@@ -1,0 +1,64 @@
+/** Time as a value: what AutoMCP knows of it, so that tests can own it. */
+export interface Clock {
+  /** Returns monotonic time in milliseconds; only differences mean something. */
+  now(): number;
+  /** Returns the wall-clock time in milliseconds since the Unix epoch. */
+  wall(): number;
+  /**
+   * Calls back once after a wait.
+   *
+   * @param ms The wait in milliseconds, clamped to 0 … 2³¹ − 1.
+   * @param callback Called once when the wait is over.
+   * @returns A function that undoes the timer; calling it later or twice is harmless.
+   */
+  setTimer(ms: number, callback: () => void): () => void;
+  /**
+   * Waits.
+   *
+   * @param ms The wait in milliseconds, clamped to 0 … 2³¹ − 1.
+   * @param signal Ends the wait early.
+   * @returns Nothing, after the wait.
+   * @throws The reason of the signal, in the same task as its abort.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The longest wait that the timers of all runtimes can take, in milliseconds. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
+
+/**
+ * Waits on a clock's timer.
+ *
+ * @param clock The clock whose timer is used.
+ * @param ms The wait in milliseconds.
+ * @param signal Ends the wait early.
+ */
+export function sleepOn(
+  clock: Pick<Clock, "setTimer">,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const abort = (): void => {
+      undo();
+      reject(signal?.reason);
+    };
+    const undo = clock.setTimer(ms, () => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+/** The clock of the runtime. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  setTimer(ms, callback) {
+    const timer = setTimeout(callback, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
+    return () => clearTimeout(timer);
+  },
+  sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
+};
