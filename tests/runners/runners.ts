@@ -1,0 +1,130 @@
+import { chromium } from "playwright-core";
+import type { Runtime } from "../support/kit.ts";
+import { CHROMIUM_FLAGS, CHROMIUM_PATH, findProgram } from "../support/prerequisites.ts";
+
+/** Starts the bundled contract suite in one runtime. */
+export interface Runner {
+  readonly runtime: Runtime;
+  /** Why it cannot run here; `undefined` if it can. */
+  readonly missing: string | undefined;
+  /** Runs `contract.js` of a folder and returns what it logged. Throws unless the suite passed. */
+  run(folder: string): Promise<string>;
+}
+
+/** Fetching a runtime for the first time takes most of it. */
+const RUN_TIMEOUT_MS = 120_000;
+const NO_NPX = findProgram("npx") === undefined ? "npx is not on PATH" : undefined;
+const WORKERD = new URL("../../node_modules/.bin/workerd", import.meta.url).pathname;
+
+async function runCommand(program: string, args: string[], folder: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args,
+    cwd: folder,
+    stdin: "null",
+    signal: AbortSignal.timeout(RUN_TIMEOUT_MS),
+  }).output();
+  const decoder = new TextDecoder();
+  // workerd logs to stderr.
+  const text = decoder.decode(stdout) + decoder.decode(stderr);
+  if (!success) throw new Error(`${program} ${args.join(" ")} failed:\n${text}`);
+  return text;
+}
+
+/** Node and Bun: the suite as a module on the command line. `isRight` proves which one runs it. */
+function cliRunner(runtime: Runtime, packageSpec: string, isRight: string): Runner {
+  return {
+    runtime,
+    missing: NO_NPX,
+    async run(folder) {
+      const file = `${runtime}.mjs`;
+      await Deno.writeTextFile(
+        `${folder}/${file}`,
+        `import { runContract } from "./contract.js";
+if (!(${isRight})) throw new Error("Wrong runtime: " + JSON.stringify(process.versions));
+process.exitCode = await runContract(console.log, "${runtime}") > 0 ? 1 : 0;`,
+      );
+      await Deno.writeTextFile(`${folder}/package.json`, `{ "type": "module" }`);
+      return await runCommand("npx", ["-y", packageSpec, file], folder);
+    },
+  };
+}
+
+/** workerd: the suite as its `test()` entry. */
+function workerdRunner(runtime: Runtime, flags: readonly string[]): Runner {
+  return {
+    runtime,
+    missing: undefined,
+    async run(folder) {
+      await Deno.writeTextFile(
+        `${folder}/${runtime}.js`,
+        `import { runContract } from "contract.js";
+export default { async test() {
+  if (await runContract(console.log, "${runtime}") > 0) throw new Error("failed");
+} };`,
+      );
+      const flagList = flags.map((flag) => `"${flag}"`).join(", ");
+      await Deno.writeTextFile(
+        `${folder}/${runtime}.capnp`,
+        `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [(name = "main", worker = .w)]);
+const w :Workerd.Worker = (compatibilityDate = "2026-10-20", compatibilityFlags = [${flagList}],
+  modules = [(name = "worker", esModule = embed "${runtime}.js"),
+    (name = "contract.js", esModule = embed "contract.js")]);`,
+      );
+      const args = ["run", "-A", WORKERD, "test", `${runtime}.capnp`];
+      return await runCommand(Deno.execPath(), args, folder);
+    },
+  };
+}
+
+const chromiumRunner: Runner = {
+  runtime: "chromium",
+  missing: CHROMIUM_PATH === undefined ? "Chromium is not installed" : undefined,
+  async run(folder) {
+    if (CHROMIUM_PATH === undefined) throw new Error("Chromium is not installed");
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      async (request) => {
+        const isModule = new URL(request.url).pathname === "/contract.js";
+        return isModule
+          ? new Response(await Deno.readFile(`${folder}/contract.js`), {
+            headers: { "content-type": "text/javascript" },
+          })
+          : new Response("", { headers: { "content-type": "text/html" } });
+      },
+    );
+    const profile = await Deno.makeTempDir();
+    const browser = await chromium.launchPersistentContext(profile, {
+      executablePath: CHROMIUM_PATH,
+      args: [...CHROMIUM_FLAGS],
+    });
+    try {
+      const page = await browser.newPage();
+      await page.goto(`http://127.0.0.1:${server.addr.port}/`);
+      const { failed, lines } = await page.evaluate<{ failed: number; lines: string[] }>(
+        `(async () => {
+        const { runContract } = await import("/contract.js");
+        const lines = [];
+        const failed = await runContract((line) => lines.push(line), "chromium");
+        return { failed, lines };
+      })()`,
+      );
+      const text = lines.join("\n");
+      if (failed > 0) throw new Error(`Chromium failed:\n${text}`);
+      return text;
+    } finally {
+      await browser.close();
+      await Deno.remove(profile, { recursive: true });
+    }
+  },
+};
+
+/** Every runtime but Deno, which runs the suite itself. */
+export const RUNNERS: readonly Runner[] = [
+  cliRunner("node22", "node@22", 'process.version.startsWith("v22.")'),
+  cliRunner("node24", "node@24", 'process.version.startsWith("v24.")'),
+  cliRunner("bun", "bun@1.4.5", 'process.versions.bun === "1.4.5"'),
+  workerdRunner("workerd", ["enable_request_signal"]),
+  workerdRunner("workerd-bare", ["no_nodejs_compat", "no_nodejs_compat_v2"]),
+  chromiumRunner,
+];
