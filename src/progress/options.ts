@@ -1,0 +1,135 @@
+import type { ErrorCode } from "../errors/codes.ts";
+import { type Clock, systemClock } from "../resilience/clock.ts";
+import type { ProgressDropReason } from "./events.ts";
+
+/** How a {@linkcode ProgressTracker} works and what it keeps. */
+export interface ProgressTrackerOptions {
+  /**
+   * What time is measured on.
+   *
+   * @default {systemClock}
+   */
+  readonly clock?: Clock;
+  /**
+   * Lets `fraction` go back, as it does when a new attempt starts over or a total grows.
+   *
+   * @default {false}
+   */
+  readonly allowRegress?: boolean;
+  /**
+   * How long an execution can still be read after its end, in milliseconds, >= 0; `Infinity` leaves
+   * it to `maxEnded`.
+   *
+   * @default {60_000}
+   */
+  readonly endedTtlMs?: number;
+  /**
+   * How many executions can still be read after their end, an integer >= 0.
+   *
+   * @default {1_000}
+   */
+  readonly maxEnded?: number;
+  /**
+   * How many events of one execution are kept for its readers, an integer >= 1. A reader that falls
+   * further behind gets a `gap`.
+   *
+   * @default {256}
+   */
+  readonly maxLogEvents?: number;
+  /**
+   * How many bytes of events of one execution are kept, an integer >= 1; the newest event always is.
+   *
+   * @default {65_536}
+   */
+  readonly maxLogBytes?: number;
+  /**
+   * Called with the number of reports that one execution has lost to one reason so far: at the
+   * first, second, fourth, eighth … of them, and with the final number when the execution ends. A
+   * throw is reported by the runtime and changes nothing.
+   */
+  readonly onDropped?: (executionId: string, reason: ProgressDropReason, count: number) => void;
+}
+
+/** How progress is read. */
+export interface SubscribeOptions {
+  /** Ends the reading; what waits for the next value rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** How events are read. */
+export interface ReadEventsOptions extends SubscribeOptions {
+  /**
+   * The `seq` of the last event that is known already, an integer >= 0.
+   *
+   * @default {0}
+   */
+  readonly after?: number;
+}
+
+/** Why an attempt is made. */
+export interface AttemptReason {
+  /** The error that ended the attempt before. */
+  readonly reason?: ErrorCode;
+  /** How long it was waited, in milliseconds. */
+  readonly waitMs?: number;
+}
+
+/** {@linkcode ProgressTrackerOptions}, checked and complete. */
+export interface ResolvedProgressTrackerOptions {
+  readonly clock: Clock;
+  readonly allowRegress: boolean;
+  readonly endedTtlMs: number;
+  readonly maxEnded: number;
+  readonly maxLogEvents: number;
+  readonly maxLogBytes: number;
+  readonly onDropped: ProgressTrackerOptions["onDropped"];
+}
+
+function checkBound(name: string, value: number, min: number): number {
+  if (Number.isSafeInteger(value) && value >= min) return value;
+  throw new RangeError(
+    `Cannot track progress as '${name}' must be an integer >= ${min}: current value is ${value}`,
+  );
+}
+
+/**
+ * Checks and completes the options of a tracker.
+ *
+ * @param options The options.
+ * @returns The options, none missing.
+ * @throws {RangeError} If a bound is out of its range.
+ * @throws {TypeError} If an option is unknown.
+ */
+export function resolveProgressTrackerOptions(
+  options: ProgressTrackerOptions,
+): ResolvedProgressTrackerOptions {
+  const {
+    clock = systemClock,
+    allowRegress = false,
+    endedTtlMs = 60_000,
+    maxEnded = 1_000,
+    maxLogEvents = 256,
+    maxLogBytes = 65_536,
+    onDropped,
+    ...unknown
+  } = options;
+  for (const key of Object.keys(unknown)) {
+    throw new TypeError(
+      `Cannot track progress as options must be known ones: current value is '${key}'`,
+    );
+  }
+  if (!(endedTtlMs >= 0)) {
+    throw new RangeError(
+      `Cannot track progress as 'endedTtlMs' must be >= 0: current value is ${endedTtlMs}`,
+    );
+  }
+  return {
+    clock,
+    allowRegress,
+    endedTtlMs,
+    maxEnded: checkBound("maxEnded", maxEnded, 0),
+    maxLogEvents: checkBound("maxLogEvents", maxLogEvents, 1),
+    maxLogBytes: checkBound("maxLogBytes", maxLogBytes, 1),
+    onDropped,
+  };
+}
