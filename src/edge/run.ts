@@ -101,16 +101,15 @@ class Run {
     closed.addEventListener("abort", close, { once: true });
     try {
       let response: Response | undefined = await this.#start();
-      for (let failures = 0; failures <= MAX_RESUMES; failures++) {
+      for (let resumes = 0;;) {
         const before = this.#lastEventId;
         const result = response && await this.#read(response);
         if (result !== undefined) return result;
-        if (this.#lastEventId !== before) failures = 0;
-        if (this.#executionId === undefined) break;
+        if (this.#lastEventId !== before) resumes = 0;
+        if (this.#executionId === undefined || resumes++ === MAX_RESUMES) throw this.#lost();
         await this.#context.endpoint.clock.sleep(this.#retryMs, this.#link.signal);
         response = await this.#resume(this.#executionId);
       }
-      throw this.#lost();
     } finally {
       closed.removeEventListener("abort", close);
       this.#undoAbandon?.();
