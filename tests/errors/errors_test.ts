@@ -1,0 +1,103 @@
+import fc from "fast-check";
+import { assert, assertEquals, assertFalse, assertStrictEquals } from "@std/assert";
+import { ERROR_CODES, type ErrorCode } from "../../src/errors/codes.ts";
+import { isSafeToRepeat } from "../../src/errors/delivery.ts";
+import {
+  ClientError,
+  concludeError,
+  createClientError,
+  type ErrorFacts,
+  isClientError,
+  OperationError,
+  OutcomeUnknownError,
+} from "../../src/errors/errors.ts";
+
+const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
+const code = fc.constantFrom(...CODES);
+const facts: fc.Arbitrary<ErrorFacts> = fc.record({
+  delivery: fc.constantFrom("not_sent", "not_executed", "unknown", "executed"),
+  temporary: fc.boolean(),
+  effect: fc.constantFrom("safe", "idempotent", "unsafe"),
+  attempts: fc.nat(9),
+  retryAfterMs: fc.nat(60_000),
+  executionId: fc.uuid(),
+}, { requiredKeys: [] });
+
+Deno.test("ERROR_CODES has a sentence for each code", () => {
+  for (const sentence of Object.values(ERROR_CODES)) assert(/^[A-Z].+\.$/.test(sentence), sentence);
+  assertEquals(CODES, CODES.toSorted());
+});
+
+Deno.test("createClientError() gives each class its own name", () => {
+  for (const code of CODES) {
+    const error = createClientError(code, "");
+    assertEquals(error.name, error.constructor.name);
+    assertEquals(error.code, code);
+  }
+});
+
+Deno.test("OutcomeUnknownError is an OperationError that is never retryable", () => {
+  const error = createClientError("outcome_unknown", "", { effect: "safe" });
+  assert(error instanceof OutcomeUnknownError && error instanceof OperationError);
+  assertFalse(error.retryable);
+});
+
+Deno.test("ClientError without facts claims no more than its code proves", () => {
+  for (const code of CODES) {
+    const { delivery, temporary, retryable } = createClientError(code, "");
+    assertEquals(retryable, temporary && isSafeToRepeat("unsafe", delivery));
+  }
+});
+
+Deno.test("ClientError retryable is temporary and safe to repeat, for any facts", () => {
+  fc.assert(fc.property(code, facts, (code, facts) => {
+    const error = createClientError(code, "", facts);
+    const repeatable = isSafeToRepeat(facts.effect ?? "unsafe", error.delivery);
+    assertEquals(error.retryable, error.temporary && repeatable);
+    assertEquals(error.delivery, facts.delivery ?? error.delivery);
+  }));
+});
+
+Deno.test("ClientError.toJSON() survives JSON and tells nothing of a cause but name and code", () => {
+  fc.assert(fc.property(code, facts, (code, facts) => {
+    const secret = "Bearer s3cr3t";
+    const cause = Object.assign(new TypeError(secret, { cause: secret }), {
+      code: "ECONNRESET",
+      headers: { authorization: secret },
+      body: secret,
+    });
+    const document = createClientError(code, "said no", { ...facts, cause }).toJSON();
+    const text = JSON.stringify(document);
+    assertEquals(JSON.parse(text), document);
+    assertEquals(document.cause, { name: "TypeError", code: "ECONNRESET" });
+    assertFalse(text.includes("s3cr3t"));
+  }));
+});
+
+Deno.test("ClientError.toJSON() leaves out what is not known and causes that are no errors", () => {
+  const document = createClientError("internal", "x", { cause: { token: "s3cr3t" } }).toJSON();
+  assertEquals(Object.keys(document), [
+    ...["name", "code", "message", "delivery", "retryable", "attempts"],
+  ]);
+});
+
+Deno.test("isClientError() knows errors of another copy of the package", async () => {
+  const path = new URL("../../src/errors/errors.ts?copy", import.meta.url).href;
+  const copy: typeof import("../../src/errors/errors.ts") = await import(path);
+  const theirs = copy.createClientError("rate_limited", "later");
+  assertFalse(theirs instanceof ClientError);
+  assert(isClientError(theirs));
+  assert(copy.isClientError(createClientError("rate_limited", "later")));
+});
+
+Deno.test("concludeError() keeps class, message, stack and cause, and takes the execution's facts", () => {
+  const cause = new Error("cut");
+  const first = createClientError("connection_lost", "It broke", { cause, retryAfterMs: 5 });
+  const last = concludeError(first, { effect: "safe", attempts: 3, executionId: "e-1" });
+  assertEquals([last.name, last.message, last.stack], [first.name, first.message, first.stack]);
+  assertStrictEquals(last.cause, cause);
+  assertEquals(
+    [last.attempts, last.executionId, last.retryAfterMs, last.retryable],
+    [3, "e-1", 5, true],
+  );
+});
