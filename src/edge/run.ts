@@ -1,3 +1,4 @@
+import { abortable } from "../client/abort.ts";
 import type {
   AttemptOptions,
   ConnectionResult,
@@ -65,16 +66,12 @@ export async function runOnEndpoint(
   const run = new Run(context, request, options);
   const following = run.follow();
   context.background(following);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => {
-    reject(signal.reason);
-    run.abandon();
-  };
-  signal.addEventListener("abort", abort, { once: true });
+  const abandon = (): void => run.abandon();
+  signal.addEventListener("abort", abandon, { once: true });
   try {
-    return await Promise.race([following, aborted]);
+    return await abortable(following, signal);
   } finally {
-    signal.removeEventListener("abort", abort);
+    signal.removeEventListener("abort", abandon);
   }
 }
 
