@@ -17,6 +17,8 @@ import { isRecord, parseJson, problemToError } from "./problem.ts";
 
 /** An event of an execution as the endpoint told it. */
 export interface EdgeEvent {
+  /** The operation that the execution runs. */
+  readonly operation: string;
   /** `execution`, `attempt`, `progress`, `gap`, `result`, `error`, or one that is newer than this. */
   readonly type: string;
   /** What the event holds, as the endpoint's HTTP API defines it. */
@@ -130,9 +132,6 @@ class Run {
       headers: {
         "accept": "text/event-stream",
         "content-type": "application/json",
-        // Browsers and Deno send a POST again when a reused connection breaks; the key makes the
-        // endpoint join the two.
-        "idempotency-key": createKey(),
         ...(remainingMs < Infinity && { "automcp-timeout-ms": String(Math.max(1, timeoutMs)) }),
         ...(trace !== undefined && { traceparent: trace.traceparent }),
         ...(trace?.tracestate !== undefined && { tracestate: trace.tracestate }),
@@ -197,7 +196,8 @@ class Run {
     this.#lastEventId = event.lastEventId;
     const data = parseJson(event.data);
     if (data !== undefined) {
-      notify(this.#context.onEvent, { type: event.type, data: data as JsonValue });
+      const operation = this.#request.operation.name;
+      notify(this.#context.onEvent, { operation, type: event.type, data: data as JsonValue });
     }
     switch (event.type) {
       case "execution":
@@ -246,12 +246,6 @@ class Run {
       ...(cause !== undefined && { cause }),
     });
   }
-}
-
-/** 128 random bits. `crypto.randomUUID()` is missing on pages that came over plain HTTP. */
-function createKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function toReport(data: unknown): ProgressReport | undefined {

@@ -99,8 +99,7 @@ Deno.test("execute() posts the arguments and follows the events to the result", 
     "https://edge.example/base/v1/groups/demo/operations/add%2Fnumbers",
     { a: 1, b: 2 },
   ]);
-  const { "idempotency-key": key, ...headers } = Object.fromEntries(request.headers);
-  assertEquals(headers, {
+  assertEquals(Object.fromEntries(request.headers), {
     accept: "text/event-stream",
     authorization: "Bearer k-1",
     "automcp-timeout-ms": "29750",
@@ -108,7 +107,6 @@ Deno.test("execute() posts the arguments and follows the events to the result", 
     traceparent: "00-1-2-01",
     tracestate: "a=b",
   });
-  assert(/^[0-9a-f]{32}$/.test(key ?? ""));
   await connection.close();
   assertEquals(edge.clock.timers, 0);
 });
