@@ -1,0 +1,119 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ClientError } from "../../src/errors/errors.ts";
+import { readConfig } from "../../src/hono/config.ts";
+
+const sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+Deno.test("readConfig reads the mcpServers shape with policies, keys and shards", () => {
+  const config = readConfig({
+    auth: { keys: [{ principal: "ci", sha256 }] },
+    principals: { ci: { shards: 4 }, ops: {} },
+    mcpServers: {
+      files: {
+        type: "http",
+        url: "https://files.example/mcp",
+        headers: { Authorization: "Bearer ${TOKEN}" },
+        automcp: {
+          timeoutMs: 60_000,
+          maxAttempts: 5,
+          poolSize: 4,
+          trustAnnotations: true,
+          include: ["search"],
+          operations: { search: { effect: "safe", timeoutMs: 5_000 } },
+        },
+      },
+      bare: { url: "http://127.0.0.1:${PORT}/mcp" },
+    },
+  }, { TOKEN: "t0p", PORT: "9200", OTHER: 7 });
+  assertEquals(config, {
+    auth: { keys: [{ principal: "ci", sha256 }] },
+    shards: { ci: 4, ops: 1 },
+    servers: {
+      files: {
+        url: "https://files.example/mcp",
+        headers: { Authorization: "Bearer t0p" },
+        policy: {
+          timeoutMs: 60_000,
+          maxAttempts: 5,
+          poolSize: 4,
+          trustAnnotations: true,
+          include: ["search"],
+          operations: { search: { effect: "safe", timeoutMs: 5_000 } },
+        },
+      },
+      bare: { url: "http://127.0.0.1:9200/mcp", headers: {}, policy: {} },
+    },
+  });
+});
+
+Deno.test("readConfig reads JSON text and leaves auth open if it is not given", () => {
+  assertEquals(readConfig('{"mcpServers": {}}'), { auth: undefined, shards: {}, servers: {} });
+});
+
+Deno.test("readConfig names every fault with its path", () => {
+  const faults = faultsOf({
+    auth: { keys: [{ principal: "a/b", sha256: "abc" }] },
+    principal: {},
+    mcpServers: {
+      files: { url: "ftp://x", headers: { "a b": "1" }, automcp: { poolSize: 0, retries: 3 } },
+      local: { command: "npx", args: ["-y"] },
+      "a b": { url: "https://user:pass@x.example" },
+    },
+  });
+  assertEquals(
+    faults.sort(),
+    [
+      "auth.keys[0].principal: must be 1 to 128 characters without /",
+      "auth.keys[0].sha256: must be a SHA-256 digest, 64 hex digits",
+      'mcpServers.files.headers["a b"]: is no header name',
+      "mcpServers.files.automcp.poolSize: Too small: expected number to be >=1",
+      "mcpServers.files.automcp.retries: is no known key",
+      "mcpServers.files.url: must be an http: or https: URL",
+      "mcpServers.local.args: is no known key",
+      "mcpServers.local.command: is no known key",
+      "mcpServers.local.url: must be an http: or https: URL",
+      `mcpServers["a b"]: must be named with 1 to 64 letters, digits, '_', '.' or '-'`,
+      "principal: is no known key",
+    ].sort(),
+  );
+});
+
+Deno.test("readConfig names a variable that the environment lacks, and where", () => {
+  const json = { mcpServers: { files: { url: "${URL}", headers: { "X-Key": "a ${KEY}" } } } };
+  assertEquals(faultsOf(json, { KEY: 1 }), [
+    "mcpServers.files.url: the environment holds no URL",
+    "mcpServers.files.headers.X-Key: the environment holds no KEY",
+  ]);
+});
+
+Deno.test("readConfig accepts no authentication only in so many words", () => {
+  assertEquals(readConfig({ auth: "none", mcpServers: {} }).auth, "none");
+  for (const auth of ["off", null, false, { keys: [] }, {}, { principal: "ci" }]) {
+    const [fault] = faultsOf({ auth, mcpServers: {} });
+    assert(fault?.startsWith("auth"), `${JSON.stringify(auth)} was accepted: ${fault}`);
+  }
+});
+
+Deno.test("readConfig never quotes a value", () => {
+  const secret = "s3cr3t";
+  for (
+    const json of [
+      `{"mcpServers": ${secret}`,
+      { auth: secret, mcpServers: { a: { url: secret, headers: { a: `${secret}\n` } } } },
+      { mcpServers: { a: { url: `https://u:${secret}@x.example` } } },
+      {
+        mcpServers: { a: { url: "https://x", automcp: { operations: { b: { effect: secret } } } } },
+      },
+    ]
+  ) {
+    const error = assertThrows(() => readConfig(json, {}), ClientError);
+    assertEquals(error.code, "configuration_invalid");
+    assert(!JSON.stringify(error).includes(secret), error.message);
+  }
+});
+
+function faultsOf(json: unknown, env: Record<string, unknown> = {}): string[] {
+  const error = assertThrows(() => readConfig(json, env), ClientError);
+  assertEquals(error.code, "configuration_invalid");
+  return error.message.replace(/^The configuration cannot be used: /, "").split("; ");
+}
