@@ -20,9 +20,10 @@ export class EventTooLongError extends RangeError {
 /** Cuts the bytes of a `text/event-stream` into events, however the bytes come in pieces. */
 export class EventParser {
   readonly #maxLength: number;
-  /** Drops a byte order mark at the start and keeps characters whole across chunks. */
-  readonly #decoder = new TextDecoder();
+  /** Keeps characters whole across chunks. Left to it, Deno drops byte order marks anywhere. */
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #lineEnd = /[\r\n]/g;
+  #atStart = true;
   #line = "";
   #skipLineFeed = false;
   #type = "";
@@ -56,9 +57,10 @@ export class EventParser {
     const events: ServerSentEvent[] = [];
     let start = 0;
     // A carriage return ends its line at once; only the line feed that may follow is left to skip.
-    if (this.#skipLineFeed && text !== "") {
-      if (text[0] === "\n") start = 1;
-      this.#skipLineFeed = false;
+    if (text !== "") {
+      if (this.#skipLineFeed && text[0] === "\n") start = 1;
+      if (this.#atStart && text[0] === "\uFEFF") start = 1;
+      this.#skipLineFeed = this.#atStart = false;
     }
     this.#lineEnd.lastIndex = start;
     for (let match = this.#lineEnd.exec(text); match; match = this.#lineEnd.exec(text)) {

@@ -56,6 +56,13 @@ Deno.test("EventParser drops a byte order mark at the start alone", () => {
   assertEquals(parse("\uFEFFdata: a\n\n\uFEFFdata: b\n\n").map(({ data }) => data), ["a"]);
 });
 
+Deno.test("EventParser keeps a later byte order mark that comes alone, which Deno's decoder drops", () => {
+  const parser = new EventParser();
+  const bytes = encoder.encode("data: \uFEFFa\n\n");
+  const events = Array.from(bytes, (byte) => parser.push(Uint8Array.of(byte))).flat();
+  assertEquals(events.map(({ data }) => data), ["\uFEFFa"]);
+});
+
 Deno.test("EventParser ignores comments, unknown fields and events without data", () => {
   assertEquals(parse(": keep-alive\n\nevent: x\n\nfoo: bar\nid: 3\n\ndata\n\n"), [
     { type: "message", data: "", lastEventId: "3" },
