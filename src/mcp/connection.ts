@@ -1,0 +1,180 @@
+import type { Client, ProgressNotificationParams } from "@modelcontextprotocol/client";
+import type {
+  AttemptOptions,
+  Connection,
+  ConnectionOptions,
+  ConnectionResult,
+  Era,
+  ExecutionRequest,
+  JsonObject,
+  OperationDescriptor,
+  OperationList,
+  ServerInfo,
+} from "../client/ports.ts";
+import { toClientError } from "../errors/classify.ts";
+import { type ArgumentIssue, createClientError } from "../errors/errors.ts";
+import type { ProgressReport } from "../progress/events.ts";
+import { MAX_TIMER_MS } from "../resilience/clock.ts";
+import type { Deadline } from "../resilience/deadline.ts";
+import { type FailureContext, toFailure } from "./failure.ts";
+import { SINGLE_USE_HEADER } from "./http.ts";
+import { toParamHeaders } from "./param_headers.ts";
+import { toDescriptor, toResult } from "./tools.ts";
+import { createSchemaChecker } from "./validate.ts";
+
+/** What a connection needs besides its client. */
+export interface McpConnectionOptions {
+  readonly treat503AsNotExecuted: boolean;
+  /** What is to be done before the transport closes, as ending a session; must not reject. */
+  readonly endSession?: () => Promise<void>;
+}
+
+/** How many requests a legacy session is given at once. */
+const LEGACY_CONCURRENCY = 32;
+/** How long a legacy server's list of tools is fresh; such servers do not say it themselves. */
+const LEGACY_LIST_TTL_MS = 60_000;
+/** The longest time that a list may claim to be fresh. */
+const MAX_LIST_TTL_MS = 24 * 60 * 60_000;
+
+/** A connected client of the SDK as a connection of the port. */
+export class McpConnection implements Connection {
+  readonly era: Era;
+  readonly server: ServerInfo | undefined;
+  readonly maxConcurrency: number;
+  readonly closed: AbortSignal;
+  readonly #client: Client;
+  readonly #options: McpConnectionOptions;
+  readonly #closing = new AbortController();
+  readonly #schemas = createSchemaChecker();
+  #closed: Promise<void> | undefined;
+
+  constructor(client: Client, options: McpConnectionOptions) {
+    this.era = client.getProtocolEra() === "modern" ? "modern" : "legacy";
+    this.server = toServerInfo(client.getServerVersion());
+    this.maxConcurrency = this.era === "legacy" ? LEGACY_CONCURRENCY : Infinity;
+    this.closed = this.#closing.signal;
+    this.#client = client;
+    this.#options = options;
+    client.onclose = () => this.#closing.abort();
+  }
+
+  async describe(options: ConnectionOptions): Promise<OperationList> {
+    const list = await this.#run(
+      (limits) => this.#client.listTools(undefined, { ...limits, cacheMode: "bypass" }),
+      options,
+      { act: "ask", effect: "safe" },
+    );
+    const ttlMs = this.era === "legacy" ? LEGACY_LIST_TTL_MS : toTtlMs(list["ttlMs"]);
+    return { operations: list.tools.map(toDescriptor), ttlMs };
+  }
+
+  validate(operation: OperationDescriptor, args: JsonObject): readonly ArgumentIssue[] {
+    return this.#schemas.check(operation.inputSchema, args);
+  }
+
+  async execute(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
+    const { operation, effect, trace } = request;
+    const params = {
+      name: operation.name,
+      arguments: { ...request.arguments },
+      ...(trace !== undefined && { _meta: { ...trace } }),
+    };
+    const headers = {
+      ...(this.era === "modern" && toParamHeaders(operation.inputSchema, request.arguments)),
+      ...(effect !== "safe" && { [SINGLE_USE_HEADER]: "1" }),
+    };
+    const onprogress = (params: Progress): void => options.onProgress(toReport(params));
+    const result = await this.#run(
+      (limits) =>
+        this.#client.request({ method: "tools/call", params }, { ...limits, headers, onprogress }),
+      options,
+      { act: "call", effect },
+    );
+    const answer = toResult(result);
+    this.#checkResult(operation, answer, effect);
+    return answer;
+  }
+
+  async check(options: ConnectionOptions): Promise<void> {
+    await this.#run<unknown>(
+      (limits) => this.era === "modern" ? this.#client.discover(limits) : this.#client.ping(limits),
+      options,
+      { act: "ask", effect: "safe" },
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await this.#options.endSession?.();
+    await this.#client.close().catch(() => {});
+  }
+
+  async #run<T>(
+    work: (limits: Limits) => Promise<T>,
+    { signal, deadline }: ConnectionOptions,
+    context: Pick<FailureContext, "act" | "effect">,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    if (this.closed.aborted) {
+      const message = "The connection was closed before the request was sent";
+      throw createClientError("connection_lost", message, {
+        delivery: "not_sent",
+        effect: context.effect,
+      });
+    }
+    try {
+      return await work({ signal, timeout: toTimeoutMs(deadline) });
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const { treat503AsNotExecuted } = this.#options;
+      const failure = toFailure(error, { ...context, treat503AsNotExecuted });
+      if (failure.code === "session_lost") this.#closing.abort();
+      throw failure;
+    }
+  }
+
+  #checkResult(
+    operation: OperationDescriptor,
+    { status, structuredContent }: ConnectionResult,
+    effect: FailureContext["effect"],
+  ): void {
+    if (operation.outputSchema === undefined || status === "error") return;
+    const matches = structuredContent !== undefined &&
+      this.#schemas.check(operation.outputSchema, structuredContent).length === 0;
+    if (!matches) throw toClientError({ kind: "invalid_result" }, { effect });
+  }
+}
+
+type Progress = Omit<ProgressNotificationParams, "progressToken" | "_meta">;
+
+interface Limits {
+  readonly signal: AbortSignal;
+  readonly timeout: number;
+}
+
+/** The SDK sets a timer for every request; the deadline is the one that makes sense. */
+export function toTimeoutMs(deadline: Deadline): number {
+  return Math.min(Math.ceil(deadline.remainingMs()), MAX_TIMER_MS);
+}
+
+function toReport({ progress, total, message }: Progress): ProgressReport {
+  return {
+    progress,
+    ...(total !== undefined && { total }),
+    ...(message !== undefined && { message }),
+  };
+}
+
+function toServerInfo(info: ReturnType<Client["getServerVersion"]>): ServerInfo | undefined {
+  if (info === undefined) return undefined;
+  const { name, version, title } = info;
+  return { name, version, ...(title !== undefined && { title }) };
+}
+
+function toTtlMs(value: unknown): number {
+  return typeof value === "number" && value > 0 ? Math.min(value, MAX_LIST_TTL_MS) : 0;
+}

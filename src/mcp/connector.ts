@@ -1,0 +1,158 @@
+import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/client";
+import type { Connector } from "../client/ports.ts";
+import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import { type Clock, systemClock } from "../resilience/clock.ts";
+import { openConnection } from "./open.ts";
+import { UpstreamTransport, type UpstreamTransportOptions } from "./transport.ts";
+
+/** Where an MCP server is, and how to talk to it. */
+export interface McpConnectorOptions {
+  /** The server's endpoint, absolute, `http:` or `https:`, without credentials in it. */
+  readonly url: string | URL;
+  /**
+   * Names the server in errors, events and stats.
+   *
+   * @default {new URL(options.url).host}
+   */
+  readonly name?: string;
+  /** Headers of every request, as `Authorization`. The protocol's own cannot be replaced. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Gets and renews credentials: the SDK's `AuthProvider` or `OAuthClientProvider`. */
+  readonly authProvider?: AuthProvider | OAuthClientProvider;
+  /**
+   * Which era the server belongs to. `"auto"` asks it once per connection and remembers a legacy
+   * server; `"legacy"` does not ask.
+   *
+   * @default {"auto"}
+   */
+  readonly era?: "auto" | "legacy";
+  /**
+   * The longest answer that is read, in bytes, >= 1. A longer one fails with `protocol_error`;
+   * `Infinity` reads everything.
+   *
+   * @default {16777216}
+   */
+  readonly maxAnswerBytes?: number;
+  /**
+   * Whether 503 with a valid `Retry-After` proves that nothing ran. Set `false` for a gateway that
+   * answers so after running the operation.
+   *
+   * @default {true}
+   */
+  readonly treat503AsNotExecuted?: boolean;
+  /**
+   * Sends the requests.
+   *
+   * @default {globalThis.fetch}
+   */
+  readonly fetch?: typeof globalThis.fetch;
+  /**
+   * Measures time.
+   *
+   * @default {systemClock}
+   */
+  readonly clock?: Clock;
+}
+
+const OPTION_NAMES = [
+  "url",
+  "name",
+  "headers",
+  "authProvider",
+  "era",
+  "maxAnswerBytes",
+  "treat503AsNotExecuted",
+  "fetch",
+  "clock",
+];
+const ACT = "create an MCP connector";
+
+/**
+ * Creates a connector to an MCP server over Streamable HTTP. It speaks both eras: protocol
+ * 2026-07-28 and later without sessions, earlier revisions with them.
+ *
+ * A connection settles every request as soon as its answer can no longer come, tells from the wire
+ * what is proved about it, and never sends an operation twice by itself.
+ *
+ * @param options Where the server is.
+ * @returns A connector for the configuration of an `AutoMCPClient`.
+ * @throws {TypeError} If an option is unknown, missing or malformed.
+ * @throws {RangeError} If `maxAnswerBytes` is below 1 or not whole.
+ *
+ * @example A connector with a credential
+ * ```ts
+ * import { createMcpConnector } from "@automcp/client/mcp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connector = createMcpConnector({
+ *   url: "https://files.example/mcp",
+ *   headers: { Authorization: "Bearer token" },
+ * });
+ * assertEquals(connector.name, "files.example");
+ * ```
+ */
+export function createMcpConnector(options: McpConnectorOptions): Connector {
+  checkKeys(ACT, options, OPTION_NAMES);
+  const { authProvider, treat503AsNotExecuted = true, era = "auto", clock = systemClock } = options;
+  const url = resolveUrl(options.url);
+  if (era !== "auto" && era !== "legacy") refuse("era", '"auto" or "legacy"', era);
+  const headers = checkHeaders(options.headers ?? {});
+  const maxAnswerBytes = checkNumber(
+    ACT,
+    "maxAnswerBytes",
+    options.maxAnswerBytes ?? 16 * 2 ** 20,
+    { min: 1, integer: true },
+  );
+  const wire: UpstreamTransportOptions = {
+    // The global function is looked up at each call and called without a receiver of ours.
+    fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+    clock,
+    maxAnswerBytes,
+    headers,
+    ...(authProvider !== undefined && { authProvider }),
+  };
+  let legacy = era === "legacy";
+  return {
+    name: options.name ?? url.host,
+    async connect(limits) {
+      limits.signal.throwIfAborted();
+      const transport = new UpstreamTransport(url, wire);
+      const endSession = () => transport.endSession();
+      try {
+        const connection = await openConnection(
+          transport,
+          { legacy, treat503AsNotExecuted, endSession },
+          limits,
+        );
+        // A modern server is asked again: that costs one request and proves that it is there.
+        legacy = connection.era === "legacy";
+        return connection;
+      } catch (error) {
+        legacy = era === "legacy";
+        throw error;
+      }
+    },
+  };
+}
+
+function resolveUrl(value: unknown): URL {
+  const url = URL.parse(String(value));
+  const ofHttp = url?.protocol === "http:" || url?.protocol === "https:";
+  if (url === null || !ofHttp) return refuse("url", "an absolute http: or https: URL", value);
+  if (url.username === "" && url.password === "") return url;
+  return refuse("url", "without credentials", "not shown");
+}
+
+function checkHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  try {
+    return Object.fromEntries(new Headers(headers));
+  } catch {
+    return refuse("headers", "names and values of HTTP headers", "not shown");
+  }
+}
+
+function refuse(name: string, requirement: string, value: unknown): never {
+  throw new TypeError(
+    `Cannot ${ACT} as '${name}' must be ${requirement}: current value is ${String(value)}`,
+  );
+}

@@ -1,0 +1,19 @@
+/**
+ * Connects the client to MCP servers over Streamable HTTP, of both eras, through the official SDK.
+ * Local servers that run as a child process are in `@automcp/client/stdio`.
+ *
+ * @example A client of one server
+ * ```ts
+ * import { AutoMCPClient } from "@automcp/client";
+ * import { createMcpConnector } from "@automcp/client/mcp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connector = createMcpConnector({ url: "https://files.example/mcp" });
+ * const client = new AutoMCPClient("reports", { groups: { files: { connector } } });
+ * assertEquals(client.group("files").name, "files");
+ * await client.close();
+ * ```
+ *
+ * @module
+ */
+export { createMcpConnector, type McpConnectorOptions } from "./connector.ts";

@@ -1,0 +1,140 @@
+/**
+ * Connects the client to local MCP servers that run as a child process and talk over their standard
+ * streams. For Deno, Bun and Node; the child ends with its connection.
+ *
+ * @example A connector to a server from npm
+ * ```ts
+ * import { createStdioConnector } from "@automcp/client/stdio";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connector = createStdioConnector({
+ *   command: "npx",
+ *   args: ["-y", "@modelcontextprotocol/server-filesystem", "."],
+ *   name: "files",
+ * });
+ * assertEquals(connector.name, "files");
+ * ```
+ *
+ * @module
+ */
+import type { Connection, ConnectionOptions, Connector } from "../client/ports.ts";
+import { createClientError } from "../errors/errors.ts";
+import { checkKeys } from "../errors/misuse.ts";
+import { ChildTransport } from "./child_transport.ts";
+import { openConnection } from "./open.ts";
+
+/** Which program to run, and how. */
+export interface StdioConnectorOptions {
+  /** The program; found on `PATH`, started without a shell. */
+  readonly command: string;
+  /** Its arguments. */
+  readonly args?: readonly string[];
+  /**
+   * Variables of its environment, besides the few that every child gets: `PATH`, `HOME`, `USER` and
+   * their like.
+   */
+  readonly env?: Readonly<Record<string, string>>;
+  /**
+   * The folder it runs in.
+   *
+   * @default {the one of this process}
+   */
+  readonly cwd?: string;
+  /**
+   * Where its standard error goes: to the one of this process, or nowhere.
+   *
+   * @default {"inherit"}
+   */
+  readonly stderr?: "inherit" | "ignore";
+  /**
+   * Names the server in errors, events and stats.
+   *
+   * @default {options.command}
+   */
+  readonly name?: string;
+  /**
+   * Which era the server belongs to. `"auto"` asks it once per connection and remembers a legacy
+   * server; `"legacy"` does not ask.
+   *
+   * @default {"auto"}
+   */
+  readonly era?: "auto" | "legacy";
+}
+
+const OPTION_NAMES = ["command", "args", "env", "cwd", "stderr", "name", "era"];
+/** A server that is silent for so long on the question for its era is a legacy one. */
+const PROBE_TIMEOUT_MS = 15_000;
+
+/**
+ * Creates a connector that starts an MCP server as a child process for each connection.
+ *
+ * @param options Which program to run.
+ * @returns A connector for the configuration of an `AutoMCPClient`.
+ * @throws {TypeError} If an option is unknown or `command` is missing.
+ *
+ * @example A program with a variable of its own
+ * ```ts
+ * import { createStdioConnector } from "@automcp/client/stdio";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connector = createStdioConnector({
+ *   command: "mcp-server-memory",
+ *   env: { MEMORY_FILE_PATH: "memory.json" },
+ * });
+ * assertEquals(connector.name, "mcp-server-memory");
+ * ```
+ */
+export function createStdioConnector(options: StdioConnectorOptions): Connector {
+  const act = "create a stdio connector";
+  checkKeys(act, options, OPTION_NAMES);
+  const { command, name = command, era = "auto" } = options;
+  if (typeof command !== "string" || command === "") {
+    throw new TypeError(
+      `Cannot ${act} as 'command' must name a program: current value is ${String(command)}`,
+    );
+  }
+  let legacy = era === "legacy";
+
+  async function open(limits: ConnectionOptions): Promise<Connection> {
+    limits.signal.throwIfAborted();
+    const transport = new ChildTransport({
+      command,
+      args: [...options.args ?? []],
+      ...(options.env !== undefined && { env: { ...options.env } }),
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
+      stderr: options.stderr ?? "inherit",
+    });
+    try {
+      const probeTimeoutMs = Math.min(PROBE_TIMEOUT_MS, limits.deadline.remainingMs() / 2);
+      const connection = await openConnection(
+        transport,
+        { legacy, probeTimeoutMs, treat503AsNotExecuted: true },
+        limits,
+      );
+      legacy = connection.era === "legacy";
+      return connection;
+    } catch (error) {
+      if (limits.signal.aborted) throw error;
+      if (!transport.spawned) {
+        throw createClientError("connection_refused", "The program could not be started", {
+          temporary: false,
+          effect: "safe",
+          cause: error,
+        });
+      }
+      if (legacy || !transport.exited) throw error;
+      // Some legacy servers exit on a question they do not know.
+      legacy = true;
+      return await open(limits);
+    }
+  }
+
+  return {
+    name,
+    connect: (limits) =>
+      open(limits).catch((error) => {
+        legacy = era === "legacy";
+        throw error;
+      }),
+  };
+}

@@ -1,0 +1,42 @@
+import type { CallToolResult, Tool } from "@modelcontextprotocol/client";
+import type {
+  ConnectionResult,
+  ContentBlock,
+  JsonObject,
+  JsonValue,
+  OperationDescriptor,
+  OperationHints,
+} from "../client/ports.ts";
+
+/** Describes a tool as an operation. */
+export function toDescriptor(tool: Tool): OperationDescriptor {
+  const title = tool.title ?? tool.annotations?.title;
+  return {
+    name: tool.name,
+    ...(title !== undefined && { title }),
+    ...(tool.description !== undefined && { description: tool.description }),
+    inputSchema: tool.inputSchema as JsonObject,
+    ...(tool.outputSchema !== undefined && { outputSchema: tool.outputSchema as JsonObject }),
+    hints: toHints(tool.annotations ?? {}),
+  };
+}
+
+function toHints(annotations: NonNullable<Tool["annotations"]>): OperationHints {
+  const { readOnlyHint, idempotentHint, destructiveHint, openWorldHint } = annotations;
+  return {
+    ...(readOnlyHint !== undefined && { readOnly: readOnlyHint }),
+    ...(idempotentHint !== undefined && { idempotent: idempotentHint }),
+    ...(destructiveHint !== undefined && { destructive: destructiveHint }),
+    ...(openWorldHint !== undefined && { openWorld: openWorldHint }),
+  };
+}
+
+/** Keeps of a tool's result what the port has a place for. */
+export function toResult(result: CallToolResult): ConnectionResult {
+  const { isError, content, structuredContent } = result;
+  return {
+    status: isError ? "error" : "success",
+    content: content as unknown as readonly ContentBlock[],
+    ...(structuredContent !== undefined && { structuredContent: structuredContent as JsonValue }),
+  };
+}

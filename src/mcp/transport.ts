@@ -1,0 +1,183 @@
+import {
+  type AuthProvider,
+  type JSONRPCMessage,
+  type OAuthClientProvider,
+  type RequestId,
+  SdkHttpError,
+  StreamableHTTPClientTransport,
+} from "@modelcontextprotocol/client";
+import type { Evidence } from "../errors/classify.ts";
+import type { Clock } from "../resilience/clock.ts";
+import { readAnswer } from "./answer.ts";
+import { WireFault } from "./failure.ts";
+import {
+  createWireFetch,
+  type Exchange,
+  EXCHANGE_HEADER,
+  resumeStream,
+  type WireOptions,
+} from "./http.ts";
+
+/** What a transport needs. */
+export interface UpstreamTransportOptions extends WireOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly authProvider?: AuthProvider | OAuthClientProvider;
+}
+
+/** Waits before a legacy stream is resumed, unless the server names one. */
+const RESUME_MS = 500;
+const MIN_RESUME_MS = 100;
+const MAX_RESUME_MS = 30_000;
+/** How long closing may take: the end of the session, and of the requests. */
+const CLOSE_MS = 2_000;
+/** Statuses of the probe that tell nothing about the era, besides those from 500 on. */
+const NO_ERA_STATUSES: ReadonlySet<number> = new Set([401, 403, 408, 425, 429]);
+
+type Send = StreamableHTTPClientTransport["send"];
+
+/**
+ * The SDK's HTTP transport, with sessions, redirects and OAuth, but `send()` of a request settles
+ * with its answer: it resolves once the answer was delivered and rejects with a
+ * {@linkcode WireFault} as soon as it can no longer come.
+ */
+export class UpstreamTransport extends StreamableHTTPClientTransport {
+  readonly #url: URL;
+  readonly #options: UpstreamTransportOptions;
+  readonly #exchanges: Map<string, Exchange>;
+  readonly #pending = new Set<Promise<void>>();
+  #legacy = false;
+
+  constructor(url: URL, options: UpstreamTransportOptions) {
+    const exchanges = new Map<string, Exchange>();
+    super(url, {
+      fetch: createWireFetch(exchanges, options),
+      ...(options.headers !== undefined && { requestInit: { headers: { ...options.headers } } }),
+      ...(options.authProvider !== undefined && { authProvider: options.authProvider }),
+    });
+    this.#url = url;
+    this.#options = options;
+    this.#exchanges = exchanges;
+  }
+
+  override send(...[message, options]: Parameters<Send>): Promise<void> {
+    const work = isRequest(message)
+      ? this.#exchange(message, options)
+      : this.#notify(message, options);
+    const settled = work.catch(() => {}).finally(() => this.#pending.delete(settled));
+    this.#pending.add(settled);
+    return work;
+  }
+
+  /** Ends all requests, and the session with them. Never rejects. */
+  async endSession(): Promise<void> {
+    this.#abortAll();
+    await settleWithin(this.terminateSession(), CLOSE_MS, this.#options.clock);
+  }
+
+  override async close(): Promise<void> {
+    this.#abortAll();
+    await super.close();
+    // A `fetch` of the user's may not listen to its signal, so this wait has an end.
+    await settleWithin(Promise.all(this.#pending), CLOSE_MS, this.#options.clock);
+  }
+
+  async #notify(message: Parameters<Send>[0], options: Parameters<Send>[1]): Promise<void> {
+    try {
+      await super.send(message, options);
+    } finally {
+      // A legacy server is told, and its stream closed: the SDK would leave it open.
+      if ("method" in message && message.method === "notifications/cancelled") {
+        this.#exchanges.get(String(message.params?.["requestId"]))?.abort.abort();
+      }
+    }
+  }
+
+  async #exchange(message: Request, options: Parameters<Send>[1]): Promise<void> {
+    if (message.method === "initialize") this.#legacy = true;
+    const abort = new AbortController();
+    const exchange: Exchange = { id: message.id, abort };
+    const key = String(message.id);
+    const outer = options?.requestSignal;
+    const stop = (): void => abort.abort(outer?.reason);
+    if (outer?.aborted) stop();
+    outer?.addEventListener("abort", stop, { once: true });
+    this.#exchanges.set(key, exchange);
+    try {
+      await super.send(message, {
+        ...options,
+        headers: { ...options?.headers, [EXCHANGE_HEADER]: key },
+        requestSignal: abort.signal,
+      });
+      // Without a response the SDK has delivered the JSON-RPC error of a 400 itself.
+      if (exchange.response !== undefined) await this.#receive(exchange, exchange.response);
+    } catch (error) {
+      throw SdkHttpError.isInstance(error) ? judgeStatus(error, message, exchange) : error;
+    } finally {
+      outer?.removeEventListener("abort", stop);
+      this.#exchanges.delete(key);
+    }
+  }
+
+  async #receive(exchange: Exchange, first: Response): Promise<void> {
+    const { clock, fetch, maxAnswerBytes } = this.#options;
+    const { id, abort } = exchange;
+    const deliver = (message: JSONRPCMessage): void => this.onmessage?.(message);
+    let response = first;
+    let lastEventId: string | undefined;
+    while (true) {
+      const end = await readAnswer(response, { id, maxAnswerBytes, clock, deliver });
+      if (end === undefined) return;
+      lastEventId = end.lastEventId ?? lastEventId;
+      // A modern stream must never be resumed: its request is lost.
+      if (!this.#legacy || lastEventId === undefined || abort.signal.aborted) {
+        throw new WireFault({ kind: "no_answer" }, end.cause);
+      }
+      const waitMs = Math.min(Math.max(end.retryMs ?? RESUME_MS, MIN_RESUME_MS), MAX_RESUME_MS);
+      await clock.sleep(waitMs, abort.signal);
+      response = await resumeStream(this.#url, exchange, lastEventId, fetch);
+    }
+  }
+
+  #abortAll(): void {
+    for (const { abort } of this.#exchanges.values()) abort.abort();
+  }
+}
+
+type Request = JSONRPCMessage & { readonly id: RequestId; readonly method: string };
+
+function isRequest(message: JSONRPCMessage | JSONRPCMessage[]): message is Request {
+  return "id" in message && "method" in message;
+}
+
+/** Only what a legacy server says to an unknown method may reach the SDK's choice of the era. */
+function judgeStatus(error: SdkHttpError, message: Request, exchange: Exchange): Error {
+  const { status } = error;
+  const ofEra = message.method === "server/discover" && status >= 400 && status < 500 &&
+    !NO_ERA_STATUSES.has(status);
+  if (ofEra) return error;
+  const rpcCode = readRpcCode(error.data["text"]);
+  const evidence: Evidence = {
+    kind: "http",
+    status,
+    sessionHeld: exchange.headers?.has("mcp-session-id") ?? false,
+    ...(exchange.retryAfterMs !== undefined && { retryAfterMs: exchange.retryAfterMs }),
+    ...(rpcCode !== undefined && { rpcCode }),
+  };
+  return new WireFault(evidence, error);
+}
+
+function readRpcCode(text: unknown): number | undefined {
+  try {
+    const code: unknown = JSON.parse(String(text))?.error?.code;
+    return typeof code === "number" ? code : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits until some work has settled, either way, or the time is over. */
+async function settleWithin(work: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
+  const done = new AbortController();
+  const settled = work.then(() => done.abort(), () => done.abort());
+  await Promise.race([settled, clock.sleep(ms, done.signal).catch(() => {})]);
+}
