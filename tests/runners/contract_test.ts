@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { runContract } from "../contract/main.ts";
+import { runCommand } from "../support/command.ts";
 import { requires } from "../support/prerequisites.ts";
 import { RUNNERS } from "./runners.ts";
 
@@ -28,16 +29,11 @@ Deno.test("contract suite passes in deno", async () => {
 
 const folder = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-await bundle();
-
-async function bundle(): Promise<void> {
-  const main = new URL("../contract/main.ts", import.meta.url).pathname;
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--platform", "browser", "-o", `${folder}/contract.js`, main],
-    stdin: "null",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
+await runCommand(
+  Deno.execPath(),
+  ["bundle", "--quiet", "--platform", "browser", "-o", `${folder}/contract.js`, "contract/main.ts"],
+  { cwd: new URL("..", import.meta.url) },
+);
 
 for (const { runtime, missing, run } of RUNNERS) {
   Deno.test({

@@ -1,4 +1,5 @@
 import { chromium } from "playwright-core";
+import { runCommand } from "../support/command.ts";
 import type { Runtime } from "../support/kit.ts";
 import { CHROMIUM_FLAGS, CHROMIUM_PATH, findProgram } from "../support/prerequisites.ts";
 
@@ -11,24 +12,8 @@ export interface Runner {
   run(folder: string): Promise<string>;
 }
 
-/** Fetching a runtime for the first time takes most of it. */
-const RUN_TIMEOUT_MS = 120_000;
 const NO_NPX = findProgram("npx") === undefined ? "npx is not on PATH" : undefined;
 const WORKERD = new URL("../../node_modules/.bin/workerd", import.meta.url).pathname;
-
-async function runCommand(program: string, args: string[], folder: string): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args,
-    cwd: folder,
-    stdin: "null",
-    signal: AbortSignal.timeout(RUN_TIMEOUT_MS),
-  }).output();
-  const decoder = new TextDecoder();
-  // workerd logs to stderr.
-  const text = decoder.decode(stdout) + decoder.decode(stderr);
-  if (!success) throw new Error(`${program} ${args.join(" ")} failed:\n${text}`);
-  return text;
-}
 
 /** Node and Bun: the suite as a module on the command line. `isRight` proves which one runs it. */
 function cliRunner(runtime: Runtime, packageSpec: string, isRight: string): Runner {
@@ -44,7 +29,7 @@ if (!(${isRight})) throw new Error("Wrong runtime: " + JSON.stringify(process.ve
 process.exitCode = await runContract(console.log, "${runtime}") > 0 ? 1 : 0;`,
       );
       await Deno.writeTextFile(`${folder}/package.json`, `{ "type": "module" }`);
-      return await runCommand("npx", ["-y", packageSpec, file], folder);
+      return await runCommand("npx", ["-y", packageSpec, file], { cwd: folder });
     },
   };
 }
@@ -72,7 +57,7 @@ const w :Workerd.Worker = (compatibilityDate = "2026-10-20", compatibilityFlags 
     (name = "contract.js", esModule = embed "contract.js")]);`,
       );
       const args = ["run", "-A", WORKERD, "test", `${runtime}.capnp`];
-      return await runCommand(Deno.execPath(), args, folder);
+      return await runCommand(Deno.execPath(), args, { cwd: folder });
     },
   };
 }
