@@ -1,4 +1,4 @@
-import { type ErrorCode } from "./codes.ts";
+import type { ErrorCode } from "./codes.ts";
 import { type Delivery, type Effect, isSafeToRepeat } from "./delivery.ts";
 
 /** Marks errors of every copy of this package, so that two copies recognise each other's. */

@@ -52,6 +52,20 @@ export function sleepOn(
   });
 }
 
+/** Waits for a promise that never rejects, but not longer than so many milliseconds. */
+export async function waitAtMost(
+  ms: number,
+  promise: Promise<unknown>,
+  clock: Pick<Clock, "setTimer">,
+): Promise<void> {
+  let undo = (): void => {};
+  const timeout = new Promise<void>((resolve) => {
+    undo = clock.setTimer(ms, resolve);
+  });
+  await Promise.race([promise, timeout]);
+  undo();
+}
+
 /** The clock of the runtime. */
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -62,3 +76,6 @@ export const systemClock: Clock = {
   },
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };
+
+/** The chance of the runtime: 0 <= x < 1. */
+export const systemRandom: () => number = Math.random;

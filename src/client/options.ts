@@ -1,0 +1,61 @@
+import type { Effect } from "../errors/delivery.ts";
+import type { Deadline } from "../resilience/deadline.ts";
+import type { RetryPolicy } from "../resilience/retry.ts";
+import type { Era, OperationDescriptor, ServerInfo, TraceContext } from "./ports.ts";
+
+/** How one execution differs from its group's policy. */
+export interface ExecuteOptions {
+  /**
+   * Time for the execution in milliseconds, > 0: waiting, every attempt and every pause included.
+   *
+   * @default {the operation's, else the group's}
+   */
+  readonly timeoutMs?: number;
+  /** An instant by which it must end; of this and `timeoutMs` the nearer wins. */
+  readonly deadline?: Deadline;
+  /** Ends the execution; its reason is what the response rejects with, the same object. */
+  readonly signal?: AbortSignal;
+  /** What repeating the operation does. It overrules every other source. */
+  readonly effect?: Effect;
+  /** W3C Trace Context, passed on to the server. */
+  readonly trace?: TraceContext;
+  /**
+   * The execution's id, unique in the world.
+   *
+   * @default {a random UUID}
+   */
+  readonly executionId?: string;
+}
+
+/** How one execution is repeated, and how else it differs from its group's policy. */
+export interface RetryExecuteOptions extends ExecuteOptions, RetryPolicy {}
+
+/** An operation of a group, with what repeating it does. */
+export interface GroupOperation extends OperationDescriptor {
+  /** What repeating the operation does, as the group resolved it. */
+  readonly effect: Effect;
+}
+
+/** What a group can do. */
+export interface GroupDescription {
+  /** The group's name. */
+  readonly name: string;
+  /** How the connection talks to the server. */
+  readonly era: Era | undefined;
+  /** What the server says of itself, if it does. */
+  readonly server: ServerInfo | undefined;
+  /** The group's operations, in the server's order. */
+  readonly operations: readonly GroupOperation[];
+  /** How long the list stays fresh, in milliseconds, as the server said. */
+  readonly ttlMs: number;
+}
+
+/** The names of the options of an execution. */
+export const EXECUTE_KEYS: readonly string[] = [
+  "timeoutMs",
+  "deadline",
+  "signal",
+  "effect",
+  "trace",
+  "executionId",
+];

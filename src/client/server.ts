@@ -1,0 +1,140 @@
+import { executeWithBoundary } from "../errors/boundary.ts";
+import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
+import { notify } from "../errors/notify.ts";
+import type { Clock } from "../resilience/clock.ts";
+import type { Deadline } from "../resilience/deadline.ts";
+import { ResourcePool } from "../resilience/pool.ts";
+import type { PoolEvent } from "../resilience/pool_options.ts";
+import { abortable, withTimeout } from "./abort.ts";
+import { type LoadedList, OperationCatalog } from "./catalog.ts";
+import type { ServerPolicy } from "./config.ts";
+import type { ClientEvent } from "./events.ts";
+import type { Connection, Connector, Era, ServerInfo } from "./ports.ts";
+
+/** The longest that connecting, or listing the operations, may take, in milliseconds. */
+const SETUP_TIMEOUT_MS = 15_000;
+/** The most sessions with one server. A connection that multiplexes is alone anyway. */
+const MAX_CONNECTIONS = 4;
+
+/**
+ * Where a group's server stands: `"ready"` has no connection and nothing against one, `"connecting"`
+ * makes its first, `"open"` has one, `"failed"` could not make one when it last tried.
+ */
+export type ServerState = "ready" | "connecting" | "open" | "failed";
+
+/** What a {@linkcode Server} works with. */
+export interface ServerOptions {
+  readonly policy: Required<ServerPolicy>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onEvent: ((event: ClientEvent) => void) | undefined;
+}
+
+/** One server: its connections, its operations, and what went wrong with it last. */
+export class Server {
+  /** The connector's name for it. */
+  readonly name: string;
+  /** Its connections. */
+  readonly pool: ResourcePool<Connection>;
+  /** Its operations. */
+  readonly catalog: OperationCatalog;
+  /** How the newest connection talks. */
+  era: Era | undefined;
+  /** What it said of itself on the newest connection. */
+  info: ServerInfo | undefined;
+  readonly #connector: Connector;
+  readonly #options: ServerOptions;
+  readonly #closing = new AbortController();
+  #connectError: ClientError | undefined;
+
+  constructor(connector: Connector, options: ServerOptions) {
+    const { clock, random, policy } = options;
+    this.name = connector.name;
+    this.#connector = connector;
+    this.#options = options;
+    this.catalog = new OperationCatalog(() => this.#list(), clock);
+    this.pool = new ResourcePool<Connection>({
+      ...policy,
+      maxResources: Math.min(MAX_CONNECTIONS, policy.poolSize),
+      leasesPerResource: (connection) => connection.maxConcurrency,
+      create: ({ signal }) => this.#connect(signal),
+      destroy: (connection) => connection.close(),
+      onEvent: (event) => this.#onPoolEvent(event),
+      clock,
+      random,
+    });
+  }
+
+  /** Where the server stands. */
+  get state(): ServerState {
+    const { size, creating } = this.pool.stats();
+    if (size > 0) return "open";
+    if (this.#connectError !== undefined) return "failed";
+    return creating > 0 ? "connecting" : "ready";
+  }
+
+  /** Why the last connection could not be made; `undefined` once one could. */
+  get lastError(): ClientError | undefined {
+    return this.#connectError;
+  }
+
+  /** Ends all connections. */
+  async close(graceMs: number): Promise<void> {
+    await this.pool.close({ graceMs });
+    this.#closing.abort(createClientError("pool_closed", "The client was closed"));
+  }
+
+  /** Makes a connection, or fails in time even if the connector does not. */
+  #connect(closing: AbortSignal): Promise<Connection> {
+    const action = `connect to ${this.name}`;
+    return this.#withTimeout(closing, action, async (signal, deadline) => {
+      const connecting = executeWithBoundary(
+        () => this.#connector.connect({ signal, deadline }),
+        { action, effect: "safe", signal },
+      );
+      connecting.then((late) => void (signal.aborted && late.close()), () => {});
+      const connection = await abortable(connecting, signal);
+      connection.closed.addEventListener("abort", () => {
+        this.pool.evict(connection, connection.closed.reason);
+      }, { once: true });
+      this.#connectError = undefined;
+      this.era = connection.era;
+      this.info = connection.server;
+      return connection;
+    });
+  }
+
+  /** Lists the operations for everybody who asks now, so no single caller's signal ends it. */
+  #list(): Promise<LoadedList> {
+    const action = `list the operations of ${this.name}`;
+    return this.#withTimeout(
+      this.#closing.signal,
+      action,
+      (signal, deadline) =>
+        this.pool.use(async (connection) => {
+          const list = await abortable(connection.describe({ signal, deadline }), signal);
+          return { ...list, validate: connection.validate?.bind(connection) };
+        }, { signal, deadline }),
+    );
+  }
+
+  #withTimeout<T>(
+    signal: AbortSignal,
+    action: string,
+    fn: (signal: AbortSignal, deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
+    const message = `Cannot ${action} within ${SETUP_TIMEOUT_MS} ms`;
+    const error = (): ClientError =>
+      createClientError("connection_lost", message, { delivery: "not_sent" });
+    const { clock } = this.#options;
+    return withTimeout({ timeoutMs: SETUP_TIMEOUT_MS, clock, signal, error }, fn);
+  }
+
+  #onPoolEvent(event: PoolEvent): void {
+    if (event.type === "pool.create_failed" && isClientError(event.error)) {
+      this.#connectError = event.error;
+    }
+    const { onEvent, clock } = this.#options;
+    if (onEvent !== undefined) notify(onEvent, { ...event, server: this.name, atMs: clock.wall() });
+  }
+}

@@ -1,0 +1,108 @@
+import { notify } from "../errors/notify.ts";
+import { drawBackoffMs } from "./backoff.ts";
+import type { PoolEvent, ResolvedPoolOptions } from "./pool_options.ts";
+
+/** The wait after a failed creation: full jitter from 100 ms up to 5 s. */
+const CREATE_BACKOFF = { baseDelayMs: 100, backoffFactor: 2, maxDelayMs: 5_000 } as const;
+
+/** What a pool tells its creator, and hears from it. */
+export interface CreatorHooks<T> {
+  /** How many resources are wanted besides those being created; asked before each creation. */
+  wanted(): number;
+  /** Takes a resource that was created, also after `close()`. */
+  created(resource: T, generation: number): void;
+  /** Takes a failure that trying again would not mend. */
+  failedForGood(error: unknown): void;
+  /** Called after every creation, whatever became of it. */
+  settled(): void;
+}
+
+/** Creates resources on demand, few at a time, with a growing wait after failures that may pass. */
+export class Creator<T> {
+  /** Creations that succeeded. */
+  created = 0;
+  /** Creations that failed. */
+  failed = 0;
+  /** The last failure, until a creation succeeds. */
+  lastError: { readonly error: unknown } | undefined;
+  /** The creations that run. */
+  readonly running: Set<Promise<void>> = new Set();
+  readonly #options: ResolvedPoolOptions<T>;
+  readonly #hooks: CreatorHooks<T>;
+  readonly #closing = new AbortController();
+  #generation = 0;
+  #failuresInARow = 0;
+  #notBeforeMs = -Infinity;
+  #undoTimer: (() => void) | undefined;
+
+  constructor(options: ResolvedPoolOptions<T>, hooks: CreatorHooks<T>) {
+    this.#options = options;
+    this.#hooks = hooks;
+  }
+
+  /** Creates what is wanted, now or after the wait that the last failure demands. */
+  createOnDemand(): void {
+    const { createParallelism, clock } = this.#options;
+    while (this.#undoTimer === undefined && !this.#closing.signal.aborted) {
+      if (this.running.size >= createParallelism || this.#hooks.wanted() <= 0) return;
+      const waitMs = this.#notBeforeMs - clock.now();
+      if (waitMs > 0) {
+        this.#undoTimer = clock.setTimer(waitMs, () => {
+          this.#undoTimer = undefined;
+          this.createOnDemand();
+        });
+        return;
+      }
+      const creation: Promise<void> = this.#create().finally(() => {
+        this.running.delete(creation);
+        this.#hooks.settled();
+      });
+      this.running.add(creation);
+    }
+  }
+
+  /** Drops the timer of the next creation: nobody waits for it any more. */
+  rest(): void {
+    this.#undoTimer?.();
+    this.#undoTimer = undefined;
+  }
+
+  /** Stops creating; creations that run are told by their signal. */
+  close(reason: unknown): void {
+    this.rest();
+    this.#closing.abort(reason);
+  }
+
+  async #create(): Promise<void> {
+    const generation = ++this.#generation;
+    await null; // the creation must be known to run before it can fail
+    let resource: T;
+    try {
+      resource = await this.#options.create({ signal: this.#closing.signal, generation });
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#fail(error);
+      return;
+    }
+    this.created++;
+    this.#failuresInARow = 0;
+    this.lastError = undefined;
+    this.#emit({ type: "pool.created", generation });
+    this.#hooks.created(resource, generation);
+  }
+
+  #fail(error: unknown): void {
+    const { clock, random, isTemporary } = this.#options;
+    const temporary = isTemporary(error);
+    this.failed++;
+    this.#failuresInARow = temporary ? this.#failuresInARow + 1 : 0;
+    const waitMs = temporary ? drawBackoffMs(this.#failuresInARow, CREATE_BACKOFF, random) : 0;
+    this.#notBeforeMs = clock.now() + waitMs;
+    this.lastError = { error };
+    this.#emit({ type: "pool.create_failed", error, waitMs });
+    if (!temporary) this.#hooks.failedForGood(error);
+  }
+
+  #emit(event: PoolEvent): void {
+    if (this.#options.onEvent !== undefined) notify(this.#options.onEvent, event);
+  }
+}

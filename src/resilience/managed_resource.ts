@@ -1,0 +1,103 @@
+/**
+ * A resource and what its pool knows of it.
+ *
+ * @typeParam T The resource.
+ */
+export interface Slot<T> {
+  /** The resource. */
+  readonly resource: T;
+  /** Which creation of the pool it comes from, counted from 1. */
+  readonly generation: number;
+  /** The most leases at once. */
+  readonly capacity: number;
+  /** The leases that are out. */
+  leases: number;
+  /** Set once a lease was failed: no new lease, destroyed with the last one's release. */
+  failure: { readonly error: unknown } | undefined;
+  /** Whether it was given to be destroyed. */
+  destroyed: boolean;
+}
+
+/**
+ * What a lease may ask of its pool.
+ *
+ * @typeParam T The resource.
+ */
+export interface LeaseOwner<T> {
+  /** Takes a lease back. */
+  release(slot: Slot<T>, lease: ManagedResource<T>): void;
+  /** Takes a resource out of use. */
+  fail(slot: Slot<T>, error: unknown): void;
+  /** Reports a lease that was used after its release. */
+  misuse(slot: Slot<T>): void;
+}
+
+/**
+ * The right to use a resource of a {@linkcode ResourcePool}, given back exactly once.
+ *
+ * @typeParam T The resource.
+ *
+ * @example Give a resource back on every path
+ * ```ts
+ * import { ResourcePool } from "@automcp/client";
+ *
+ * const pool = new ResourcePool({ create: () => Promise.resolve(new Map<string, number>()) });
+ * const lease = await pool.acquire();
+ * try {
+ *   lease.value.set("visits", 1);
+ * } catch (error) {
+ *   lease.fail(error); // nobody gets this resource again
+ *   throw error;
+ * } finally {
+ *   lease.release();
+ * }
+ * await pool.close();
+ * ```
+ */
+export class ManagedResource<T> {
+  /** The resource. */
+  readonly value: T;
+  /** Which creation of the pool it comes from, counted from 1. */
+  readonly generation: number;
+  readonly #slot: Slot<T>;
+  readonly #owner: LeaseOwner<T>;
+  #released = false;
+
+  /**
+   * Leases are made by their pool.
+   *
+   * @param slot The resource and what the pool knows of it.
+   * @param owner The pool.
+   */
+  constructor(slot: Slot<T>, owner: LeaseOwner<T>) {
+    this.value = slot.resource;
+    this.generation = slot.generation;
+    this.#slot = slot;
+    this.#owner = owner;
+  }
+
+  /** Gives the lease back. Again, it changes nothing but emits `pool.misuse`. */
+  release(): void {
+    if (this.#released) return this.#owner.misuse(this.#slot);
+    this.#released = true;
+    this.#owner.release(this.#slot, this);
+  }
+
+  /**
+   * Says that the resource is broken: nobody gets it again, and it is destroyed when its last lease
+   * is given back. The lease itself must still be released. After that, it changes nothing but emits
+   * `pool.misuse`.
+   *
+   * @param error What broke it.
+   */
+  fail(error: unknown): void {
+    if (this.#released) return this.#owner.misuse(this.#slot);
+    this.#owner.fail(this.#slot, error);
+  }
+
+  /** Gives the lease back, unless that was done already. */
+  [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#released) this.release();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,56 @@
+import type { DestroyReason } from "./pool_options.ts";
+
+/** A pool at one moment: plain data. */
+export interface PoolStats {
+  /** Usable resources: idle and busy. */
+  readonly size: number;
+  /** Usable resources without a lease. */
+  readonly idle: number;
+  /** Usable resources with a lease. */
+  readonly busy: number;
+  /** Failed resources whose last leases are still out, and those being destroyed. */
+  readonly draining: number;
+  /** Resources being created. */
+  readonly creating: number;
+  /** Callers that wait for a lease. */
+  readonly waiting: number;
+  /** Leases that are out. */
+  readonly leases: number;
+  /** The most leases at once. */
+  readonly poolSize: number;
+  /** Resources created so far. */
+  readonly created: number;
+  /** Creations that failed so far. */
+  readonly createFailed: number;
+  /** Resources destroyed so far, by reason. */
+  readonly destroyed: Readonly<Record<DestroyReason, number>>;
+  /** How long granted leases were waited for: how many waited up to so many milliseconds. */
+  readonly acquireWait: readonly WaitBucket[];
+}
+
+/** One bar of a histogram of waits. */
+export interface WaitBucket {
+  /** The longest wait that counts here, in milliseconds; `null` is without limit. */
+  readonly upToMs: number | null;
+  /** How many waits were not longer, and longer than the bar before. */
+  readonly count: number;
+}
+
+const LIMITS_MS: readonly number[] = [0, 1, 10, 100, 1_000, 10_000];
+
+/** Counts waits into bars of powers of ten. */
+export class WaitHistogram {
+  readonly #counts: number[] = new Array<number>(LIMITS_MS.length + 1).fill(0);
+
+  /** Counts one wait. */
+  add(waitMs: number): void {
+    let bar = 0;
+    while (bar < LIMITS_MS.length && waitMs > LIMITS_MS[bar]!) bar++;
+    this.#counts[bar]!++;
+  }
+
+  /** Returns the bars, the shortest waits first. */
+  toBuckets(): WaitBucket[] {
+    return this.#counts.map((count, bar) => ({ upToMs: LIMITS_MS[bar] ?? null, count }));
+  }
+}

@@ -1,0 +1,213 @@
+import type { Delivery, Effect } from "../errors/delivery.ts";
+import { isSafeToRepeat } from "../errors/delivery.ts";
+import { isClientError } from "../errors/errors.ts";
+import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import { notify } from "../errors/notify.ts";
+import { type BackoffOptions, drawBackoffMs } from "./backoff.ts";
+import { type Clock, systemClock, systemRandom } from "./clock.ts";
+import type { Deadline } from "./deadline.ts";
+
+/** What is known of a failed attempt: whether it may be repeated, and whether that is worth it. */
+export interface FailedAttempt {
+  /** What is proved about the attempt. */
+  readonly delivery: Delivery;
+  /** Whether the cause is likely to pass by itself. */
+  readonly temporary: boolean;
+  /** How long the server asked to wait, in milliseconds, >= 0. */
+  readonly retryAfterMs?: number | undefined;
+  /** Whether the server said "later", with or without a hint. */
+  readonly throttled?: boolean;
+  /**
+   * Whether the failure uses up one of `maxAttempts`.
+   *
+   * @default {true}
+   */
+  readonly counts?: boolean;
+  /**
+   * Whether what failed has been put right, so that the next attempt is free: no wait, no attempt
+   * used, also with `maxAttempts: 1`. Who says so bounds how often.
+   *
+   * @default {false}
+   */
+  readonly repaired?: boolean;
+}
+
+/** A wait before another attempt. */
+export interface ScheduledRetry {
+  /** The error of the failed attempt. */
+  readonly error: unknown;
+  /** The attempt that failed, counted from 1. */
+  readonly attempt: number;
+  /** The wait, in milliseconds. */
+  readonly waitMs: number;
+}
+
+/** The policy values of {@linkcode RetryOptions}: plain data. */
+export interface RetryPolicy extends BackoffOptions {
+  /**
+   * How often to try at most, the first time included, an integer >= 1. With 1 nothing is repeated.
+   *
+   * @default {3}
+   */
+  readonly maxAttempts?: number;
+  /**
+   * `baseDelayMs` for a server that said "later" without saying when, in milliseconds, >= 0.
+   *
+   * @default {1000}
+   */
+  readonly throttledBaseDelayMs?: number;
+  /**
+   * The longest wait that a server may ask for, in milliseconds, >= 0. Beyond it the error is thrown
+   * at once, with `retryAfterMs`; the server's wait is never shortened.
+   *
+   * @default {60000}
+   */
+  readonly maxRetryAfterMs?: number;
+}
+
+/** How {@linkcode retry} repeats. */
+export interface RetryOptions extends RetryPolicy {
+  /**
+   * What repeating does.
+   *
+   * @default {"unsafe"}
+   */
+  readonly effect?: Effect;
+  /** No attempt and no wait is begun that could not end before it. */
+  readonly deadline?: Deadline;
+  /** Stops the wait and the loop; its reason is thrown untouched. */
+  readonly signal?: AbortSignal;
+  /**
+   * Says what is known of a failure; `undefined` means that it must not be repeated. By default only
+   * a `ClientError` that is `temporary` is repeated, as its `delivery` and `effect` allow.
+   */
+  readonly classify?: (error: unknown) => FailedAttempt | undefined;
+  /** Called before each wait. If it throws, the error is reported in a microtask. */
+  readonly onRetry?: (retry: ScheduledRetry) => void;
+  /** The clock of the waits. */
+  readonly clock?: Clock;
+  /** A source of chance, 0 <= x < 1. */
+  readonly random?: () => number;
+}
+
+/** {@linkcode RetryPolicy} with every value known and checked. */
+export type ResolvedRetryPolicy = Required<RetryPolicy>;
+
+const POLICY_KEYS = [
+  "maxAttempts",
+  "baseDelayMs",
+  "throttledBaseDelayMs",
+  "backoffFactor",
+  "maxDelayMs",
+  "maxRetryAfterMs",
+] as const satisfies readonly (keyof RetryPolicy)[];
+
+const OPTION_KEYS: readonly string[] = [
+  ...POLICY_KEYS,
+  ...["effect", "deadline", "signal", "classify", "onRetry", "clock", "random"],
+];
+
+/** The names of the values of a {@linkcode RetryPolicy}. */
+export const RETRY_POLICY_KEYS: readonly string[] = POLICY_KEYS;
+
+/**
+ * Checks a policy and fills in what it leaves out.
+ *
+ * @throws {RangeError} If a value is out of its range.
+ */
+export function resolveRetryPolicy(policy: RetryPolicy): ResolvedRetryPolicy {
+  const check = (name: keyof RetryPolicy, preset: number, min: number, integer = false): number =>
+    checkNumber("retry", name, policy[name] ?? preset, { min, integer });
+  return {
+    maxAttempts: check("maxAttempts", 3, 1, true),
+    baseDelayMs: check("baseDelayMs", 100, 0),
+    throttledBaseDelayMs: check("throttledBaseDelayMs", 1_000, 0),
+    backoffFactor: check("backoffFactor", 1.5, 1),
+    maxDelayMs: check("maxDelayMs", 2_000, 0),
+    maxRetryAfterMs: check("maxRetryAfterMs", 60_000, 0),
+  };
+}
+
+/** Judges an error of AutoMCP by what it carries; a foreign one proves nothing. */
+export function classifyClientError(error: unknown): FailedAttempt | undefined {
+  if (!isClientError(error)) return undefined;
+  const { delivery, temporary, retryAfterMs, code } = error;
+  return { delivery, temporary, retryAfterMs, throttled: code === "rate_limited" };
+}
+
+/**
+ * Runs a function and repeats it after failures that may be repeated and are worth it.
+ *
+ * Waits with full jitter, never shorter than the server asked, and never beyond the deadline: a
+ * repeat that could not end in time is not waited for.
+ *
+ * @typeParam T What the function returns.
+ * @param fn The function; takes the attempt, counted from 1. Never called once the signal is aborted.
+ * @param options How often, how long, and what may be repeated.
+ * @returns What the function returned.
+ * @throws The last attempt's error, untouched; or the reason of the signal.
+ * @throws {RangeError} If an option is out of its range.
+ *
+ * @example Repeat a read that a server refused for a moment
+ * ```ts
+ * import { retry, RetryableError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const result = await retry((attempt) => {
+ *   if (attempt < 3) throw new RetryableError("rate_limited", "Later");
+ *   return "done";
+ * }, { maxAttempts: 3, throttledBaseDelayMs: 1 });
+ * assertEquals(result, "done");
+ * ```
+ */
+export async function retry<T>(
+  fn: (attempt: number) => T | PromiseLike<T>,
+  options: RetryOptions = {},
+): Promise<T> {
+  checkKeys("retry", options, OPTION_KEYS);
+  const policy = resolveRetryPolicy(options);
+  const { clock = systemClock, random = systemRandom, classify = classifyClientError } = options;
+  const { effect = "unsafe", signal, deadline } = options;
+  let failures = 0;
+  let used = 0;
+  for (let attempt = 1;; attempt++) {
+    signal?.throwIfAborted();
+    try {
+      return await fn(attempt);
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      const failed = classify(error);
+      if (failed === undefined || !failed.temporary) throw error;
+      if (!isSafeToRepeat(effect, failed.delivery)) throw error;
+      if (failed.repaired === true) {
+        if (deadline?.isPast()) throw error;
+        notify(options.onRetry, { error, attempt, waitMs: 0 });
+        continue;
+      }
+      failures++;
+      if (failed.counts !== false) used++;
+      if (policy.maxAttempts === 1 || used >= policy.maxAttempts) throw error;
+      const waitMs = drawWaitMs(failed, failures, policy, random);
+      if (waitMs === undefined || waitMs >= (deadline?.remainingMs() ?? Infinity)) throw error;
+      notify(options.onRetry, { error, attempt, waitMs });
+      if (waitMs > 0) await clock.sleep(waitMs, signal);
+    }
+  }
+}
+
+/** Returns the wait in milliseconds, or `undefined` if the server asked for too long a one. */
+function drawWaitMs(
+  failed: FailedAttempt,
+  failures: number,
+  policy: ResolvedRetryPolicy,
+  random: () => number,
+): number | undefined {
+  const { retryAfterMs } = failed;
+  if (retryAfterMs !== undefined) {
+    if (retryAfterMs > policy.maxRetryAfterMs) return undefined;
+    // Spread, so that the clients that were refused together do not come back together.
+    return retryAfterMs + random() * Math.min(1_000, retryAfterMs / 2);
+  }
+  const baseDelayMs = failed.throttled ? policy.throttledBaseDelayMs : policy.baseDelayMs;
+  return drawBackoffMs(failures, { ...policy, baseDelayMs }, random);
+}

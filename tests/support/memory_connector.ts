@@ -1,0 +1,134 @@
+import { createClientError } from "../../src/errors/errors.ts";
+import type {
+  AttemptOptions,
+  Connection,
+  ConnectionOptions,
+  ConnectionResult,
+  Connector,
+  Era,
+  ExecutionRequest,
+  JsonObject,
+  OperationDescriptor,
+  OperationHints,
+  OperationList,
+} from "../../src/client/ports.ts";
+
+/** What an in-memory operation does. */
+export type MemoryOperation = (
+  request: ExecutionRequest,
+  options: AttemptOptions,
+) => Promise<ConnectionResult> | ConnectionResult;
+
+export interface MemoryConnectorOptions {
+  readonly name?: string;
+  readonly era?: Era;
+  readonly maxConcurrency?: number;
+  readonly ttlMs?: number;
+  readonly operations?: Readonly<Record<string, MemoryOperation>>;
+  readonly hints?: Readonly<Record<string, OperationHints>>;
+  /** Called before each connection is made; what it throws fails the connection. */
+  readonly onConnect?: (options: ConnectionOptions) => Promise<void> | void;
+  /** Called before each list; what it throws fails the list. */
+  readonly onDescribe?: (options: ConnectionOptions) => Promise<void> | void;
+  readonly validate?: Connection["validate"];
+}
+
+/** A connector to nothing, that counts what is asked of it. */
+export class MemoryConnector implements Connector {
+  readonly name: string;
+  readonly requests: ExecutionRequest[] = [];
+  readonly connections: MemoryConnection[] = [];
+  connects = 0;
+  describes = 0;
+  inFlight = 0;
+  maxInFlight = 0;
+  readonly options: MemoryConnectorOptions;
+
+  constructor(options: MemoryConnectorOptions = {}) {
+    this.name = options.name ?? "memory";
+    this.options = options;
+  }
+
+  async connect(options: ConnectionOptions): Promise<MemoryConnection> {
+    this.connects++;
+    await this.options.onConnect?.(options);
+    const connection = new MemoryConnection(this);
+    this.connections.push(connection);
+    return connection;
+  }
+}
+
+export class MemoryConnection implements Connection {
+  readonly era: Era;
+  readonly server = { name: "memory", version: "1.0.0" };
+  readonly maxConcurrency: number;
+  readonly #connector: MemoryConnector;
+  readonly #closed = new AbortController();
+  readonly closed: AbortSignal = this.#closed.signal;
+  readonly validate?: NonNullable<Connection["validate"]>;
+  closes = 0;
+
+  constructor(connector: MemoryConnector) {
+    const { era = "modern", maxConcurrency = Infinity, validate } = connector.options;
+    this.#connector = connector;
+    this.era = era;
+    this.maxConcurrency = maxConcurrency;
+    if (validate !== undefined) this.validate = validate;
+  }
+
+  async describe(options: ConnectionOptions): Promise<OperationList> {
+    this.#connector.describes++;
+    const { operations = DEFAULT_OPERATIONS, hints = {}, ttlMs = 60_000 } = this.#connector.options;
+    await this.#connector.options.onDescribe?.(options);
+    const describe = (name: string): OperationDescriptor => ({
+      name,
+      inputSchema: { type: "object" },
+      hints: hints[name] ?? {},
+    });
+    return { operations: Object.keys(operations).map(describe), ttlMs };
+  }
+
+  async execute(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
+    const connector = this.#connector;
+    connector.requests.push(request);
+    connector.maxInFlight = Math.max(connector.maxInFlight, ++connector.inFlight);
+    try {
+      const run = (connector.options.operations ?? DEFAULT_OPERATIONS)[request.operation.name];
+      if (run === undefined) throw createClientError("operation_not_found", "No such operation");
+      return await run(request, options);
+    } finally {
+      connector.inFlight--;
+    }
+  }
+
+  async check(): Promise<void> {}
+
+  close(): Promise<void> {
+    this.closes++;
+    this.#closed.abort(createClientError("connection_lost", "The connection was closed"));
+    return Promise.resolve();
+  }
+
+  /** Ends the connection as a server does. */
+  break(error: unknown): void {
+    this.#closed.abort(error);
+  }
+}
+
+/** A result with data. */
+export function data(structuredContent: JsonObject): ConnectionResult {
+  const text = JSON.stringify(structuredContent);
+  return { status: "success", content: [{ type: "text", text }], structuredContent };
+}
+
+/** A promise that never settles but rejects with the signal's reason. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+const DEFAULT_OPERATIONS: Readonly<Record<string, MemoryOperation>> = {
+  add: ({ arguments: { a, b } }) => data({ sum: Number(a) + Number(b) }),
+};
