@@ -1,7 +1,12 @@
 import { HTTPException } from "hono/http-exception";
 import { ERROR_CODES, type ErrorCode } from "../errors/codes.ts";
 import type { Delivery } from "../errors/delivery.ts";
-import { type ArgumentIssue, type ClientError, createClientError } from "../errors/errors.ts";
+import {
+  type ArgumentIssue,
+  type ClientError,
+  createClientError,
+  isClientError,
+} from "../errors/errors.ts";
 
 /** A failure as problem details (RFC 9457), the body of every answer that is none. */
 export interface ProblemDocument {
@@ -25,6 +30,8 @@ export interface ProblemDocument {
   readonly executionId?: string;
   /** How often the request was sent to the server. */
   readonly attempts: number;
+  /** The code of the failure behind this one, as for an unknown outcome or a server that is down. */
+  readonly cause?: ErrorCode;
   /** The faults of the arguments. */
   readonly errors?: readonly ArgumentIssue[];
 }
@@ -100,6 +107,7 @@ export function toProblem(error: ClientError, status?: number): ProblemDocument 
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(executionId !== undefined && { executionId }),
     attempts,
+    ...(isClientError(error.cause) && { cause: error.cause.code }),
     ...(issues.length > 0 && { errors: issues }),
   };
 }

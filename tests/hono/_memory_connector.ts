@@ -47,10 +47,11 @@ export function createMemoryConnector(
   return { name: "memory", attempts, connect: () => Promise.resolve(connection) };
 }
 
-/** A server that refuses every connection. */
+/** A server that refuses every connection, for good. */
 export const deadConnector: Connector = {
   name: "dead",
-  connect: () => Promise.reject(createClientError("connection_refused", "Nobody listens")),
+  connect: () =>
+    Promise.reject(createClientError("connection_refused", "Nobody listens", { temporary: false })),
 };
 
 /** A result with one text. */

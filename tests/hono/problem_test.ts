@@ -38,11 +38,11 @@ Deno.test("problemResponse says when to come back for each code that passes by i
   assertEquals(asked.headers.get("retry-after"), "2");
 });
 
-Deno.test("toProblem tells what is proved and never the cause", () => {
+Deno.test("toProblem tells what is proved, and of the cause at most the code", () => {
   const error = createClientError("outcome_unknown", "Nobody knows", {
     attempts: 2,
     executionId: "e1",
-    cause: new Error("Bearer s3cr3t"),
+    cause: createClientError("connection_lost", "Bearer s3cr3t"),
   });
   assertEquals(toProblem(error), {
     type: "urn:automcp:problem:outcome_unknown",
@@ -54,7 +54,10 @@ Deno.test("toProblem tells what is proved and never the cause", () => {
     retryable: false,
     executionId: "e1",
     attempts: 2,
+    cause: "connection_lost",
   });
+  const foreign = createClientError("operation_failed", "No", { cause: new Error("s3cr3t") });
+  assertEquals(toProblem(foreign).cause, undefined);
 });
 
 Deno.test("toProblem points at the faults of the arguments", () => {

@@ -1,0 +1,122 @@
+import { Hono } from "hono";
+import { etag } from "hono/etag";
+import { HTTPException } from "hono/http-exception";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import type { AutoMCPClient } from "../client/client.ts";
+import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
+import { notify } from "../errors/notify.ts";
+import { type Clock, systemClock } from "../resilience/clock.ts";
+import { type Auth, type AuthEnv, requireAuth } from "./auth.ts";
+import { execute } from "./execute.ts";
+import { describeGroup, describeOperations } from "./groups.ts";
+import { problemResponse, refusal, toCallerError } from "./problem.ts";
+
+/** What an endpoint is made of. */
+export interface AppOptions {
+  /** The client whose operations are called. Who gives it closes it. */
+  readonly client: AutoMCPClient;
+  /**
+   * Who may call. Without it the endpoint refuses everything under `/v1`.
+   *
+   * @default {undefined}
+   */
+  readonly auth?: Auth | undefined;
+  /**
+   * Measures time.
+   *
+   * @default {systemClock}
+   */
+  readonly clock?: Clock;
+  /**
+   * Called with each defect, before the caller gets a problem `internal` that names nothing but the
+   * id. If it throws, the error is reported in a microtask.
+   *
+   * @default {console.error}
+   */
+  readonly onDefect?: (defect: unknown, id: string) => void;
+}
+
+/**
+ * Creates the HTTP endpoint of a client: groups, operations, executions as JSON or as a stream of
+ * server-sent events, and every failure as problem details.
+ *
+ * @param options The client and who may call it.
+ * @returns A Hono app; its `fetch` serves under `Deno.serve`, Bun and Workers.
+ *
+ * @example An endpoint without servers
+ * ```ts
+ * import { AutoMCPClient } from "@automcp/client";
+ * import { createApp } from "@automcp/client/hono";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const app = createApp({ client: new AutoMCPClient("edge", { groups: {} }), auth: "none" });
+ * const response = await app.request("/v1/groups");
+ * assertEquals(await response.json(), { groups: [] });
+ * ```
+ */
+export function createApp(options: AppOptions): Hono<AuthEnv> {
+  const { client, auth, clock = systemClock, onDefect = logDefect } = options;
+  const app = new Hono<AuthEnv>();
+
+  const toFailure = (error: unknown): ClientError => {
+    if (isClientError(error) && error.code !== "internal") return toCallerError(error);
+    const id = crypto.randomUUID();
+    notify(onDefect, error, id);
+    return createClientError("internal", `A defect of the endpoint; its log knows it as ${id}`);
+  };
+
+  answerFaults(app, toFailure);
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
+
+  app.use("/v1/*", requireAuth(auth));
+  app.get("/v1/groups", async (c) => {
+    const { signal } = c.req.raw;
+    const groups = await Promise.all(
+      [...client.groups.values()].map((group) => describeGroup(group, signal, toFailure)),
+    );
+    return c.json({ groups }, 200, { "cache-control": "no-store" });
+  });
+  app.use("/v1/groups/:group/operations", etag());
+  app.get("/v1/groups/:group/operations", async (c) => {
+    const group = client.group(c.req.param("group"));
+    const { document, cacheControl } = await describeOperations(group, c.req.raw.signal);
+    return c.json(document, 200, { "cache-control": cacheControl, "vary": "authorization" });
+  });
+  app.post("/v1/groups/:group/operations/:operation", (c) => {
+    const { group, operation } = c.req.param();
+    return execute(client.group(group), operation, c.req.raw, { clock, toFailure });
+  });
+  app.get("/v1/stats", (c) => c.json(client.stats(), 200, { "cache-control": "no-store" }));
+  return app;
+}
+
+/**
+ * Lets an app answer whatever goes wrong with problem details: unknown routes, methods that a route
+ * does not have, and everything that a handler throws.
+ */
+export function answerFaults<E extends AuthEnv>(
+  app: Hono<E>,
+  toFailure: (error: unknown) => ClientError,
+): void {
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse();
+    const left = c.req.raw.signal.aborted && !isClientError(error);
+    return problemResponse(
+      left ? createClientError("cancelled", "The caller left", { cause: error }) : toFailure(error),
+    );
+  });
+  app.notFound(() =>
+    refusal("invalid_request", "The endpoint has no such route", { status: 404 }).getResponse()
+  );
+  app.use(methodNotAllowed({
+    app,
+    onMethodNotAllowed: (_c, methods) =>
+      refusal("method_not_allowed", "The route does not have this method", {
+        headers: { allow: methods.join(", ") },
+      }).getResponse(),
+  }));
+}
+
+function logDefect(defect: unknown, id: string): void {
+  console.error(`Defect ${id}:`, defect);
+}

@@ -1,0 +1,97 @@
+import type { Execution, ExecutionResponse } from "../client/execution.ts";
+import type { ExecutionEvent } from "../progress/events.ts";
+import type { Clock } from "../resilience/clock.ts";
+import type { ProblemDocument } from "./problem.ts";
+
+/** How often a silent stream shows that it lives, in milliseconds; also how a lost reader shows. */
+const KEEP_ALIVE_MS = 12_000;
+/** How long a reader waits before it comes back, in milliseconds. */
+const RETRY_MS = 1_000;
+
+/** What a stream tells besides the execution's own events. */
+export interface EventStreamOptions {
+  /** Measures time. */
+  readonly clock: Clock;
+  /** The state document that the stream begins with. */
+  readonly state: object;
+
+  /** Makes the last event of a failure. */
+  readonly describeFailure: (error: unknown) => ProblemDocument;
+}
+
+/**
+ * Streams an execution as server-sent events. The state document is event 1, so an event's id is one
+ * more than its number within the execution. A reader that leaves cancels the execution.
+ */
+export function streamEvents(
+  execution: Execution,
+  { clock, state, describeFailure }: EventStreamOptions,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const events = execution.events[Symbol.asyncIterator]();
+  let stopBeat = (): void => {};
+  return new ReadableStream({
+    start(controller) {
+      const beat = (): void => {
+        controller.enqueue(encoder.encode(": keep-alive\n\n"));
+        stopBeat = clock.setTimer(KEEP_ALIVE_MS, beat);
+      };
+      stopBeat = clock.setTimer(KEEP_ALIVE_MS, beat);
+      const head = `retry: ${RETRY_MS}\n${format("execution", 1, state)}`;
+      controller.enqueue(encoder.encode(head));
+    },
+    async pull(controller) {
+      const { value: event } = await events.next();
+      const frame = event !== undefined && !isLast(event)
+        ? formatEvent(event)
+        : await formatOutcome(execution, event, describeFailure);
+      controller.enqueue(encoder.encode(frame));
+      if (event === undefined || isLast(event)) {
+        stopBeat();
+        controller.close();
+      }
+    },
+    cancel() {
+      stopBeat();
+      execution.cancel();
+    },
+  });
+}
+
+type MiddleEvent = Extract<ExecutionEvent, { type: "attempt" | "progress" | "gap" }>;
+
+function isLast(event: ExecutionEvent): event is Exclude<ExecutionEvent, MiddleEvent> {
+  return event.type !== "attempt" && event.type !== "progress" && event.type !== "gap";
+}
+
+function formatEvent(event: MiddleEvent): string {
+  switch (event.type) {
+    case "gap":
+      return format("gap", event.to + 1, { from: event.from + 1, to: event.to + 1 });
+    case "attempt":
+    case "progress": {
+      const { type, seq, atMs, ...data } = event;
+      return format(type, seq + 1, { ...data, at: new Date(atMs).toISOString() });
+    }
+  }
+}
+
+async function formatOutcome(
+  execution: Execution,
+  last: { readonly seq: number } | undefined,
+  describeFailure: (error: unknown) => ProblemDocument,
+): Promise<string> {
+  const id = last && last.seq + 1;
+  let response: ExecutionResponse;
+  try {
+    response = await execution.response;
+  } catch (error) {
+    return format("error", id, describeFailure(error));
+  }
+  return format("result", id, response);
+}
+
+function format(event: string, id: number | undefined, data: unknown): string {
+  const idLine = id === undefined ? "" : `id: ${id}\n`;
+  return `${idLine}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,0 +1,22 @@
+/**
+ * The HTTP endpoint of AutoMCP: a Hono app over a client, and the reader of its configuration.
+ *
+ * @example Serve a client
+ * ```ts
+ * import { AutoMCPClient } from "@automcp/client";
+ * import { createApp } from "@automcp/client/hono";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const client = new AutoMCPClient("edge", { groups: {} });
+ * const app = createApp({ client, auth: "none" });
+ * assertEquals((await app.request("/healthz")).status, 200);
+ * // Deno.serve(app.fetch);
+ * ```
+ *
+ * @module
+ */
+export { answerFaults, type AppOptions, createApp } from "./app.ts";
+export { type Auth, type AuthEnv, type AuthKey, requireAuth } from "./auth.ts";
+export { type EndpointConfig, readConfig, type ServerConfig } from "./config.ts";
+export type { GroupDocument, OperationsDocument } from "./groups.ts";
+export { PROBLEM_STATUS, type ProblemDocument } from "./problem.ts";
