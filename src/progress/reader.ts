@@ -29,7 +29,6 @@ class Reader<T> implements AsyncIterator<T, undefined> {
   next(): Promise<IteratorResult<T, undefined>> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
-      if (this.#waiters.length > 1) return;
       if (!this.#done && this.#signal?.aborted) return this.#abort();
       this.#execution.publishDue();
       this.#settle();

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, fail } from "@std/assert";
 import { settle } from "../support/fake_clock.ts";
 import { follow, heapBytes, readAll, track } from "./support.ts";
 
@@ -156,6 +156,30 @@ Deno.test("subscribe G7: 20,000 events in a second make at most 11 deliveries pe
   assert(dropped.at(-1)! > 18_000 && dropped.length <= 16, `${dropped}`);
 });
 
+Deno.test("updateProgress G7: calls 1,000 events a second no flood", async () => {
+  const { clock, report } = track({ onDropped: (_id, reason) => fail(reason) });
+  for (let i = 1; i <= 5_000; i++) {
+    report(i);
+    await clock.advance(i % 10 === 0 ? 10 : 0);
+  }
+});
+
+Deno.test("events publishes a report once, also before its turn while somebody waits for later events", async () => {
+  const { clock, tracker, report } = track();
+  const { seen, done } = follow(tracker.events("a", { after: 3 }));
+  report(1);
+  report(2);
+  assertEquals(clock.timers, 1);
+  tracker.startAttempt("a", 2);
+  assertEquals(clock.timers, 0);
+  await clock.advance(1_000);
+  tracker.completeOperation("a", "completed");
+  await done;
+  assertEquals(seen.map(({ type }) => type), ["completed"]);
+  const events = await readAll(tracker.events("a"));
+  assertEquals(events.map(({ type }) => type), ["progress", "progress", "attempt", "completed"]);
+});
+
 Deno.test("updateProgress G7: sets no timer while nobody waits", async () => {
   const { clock, tracker, report } = track();
   const reader = tracker.subscribe("a")[Symbol.asyncIterator]();
@@ -250,7 +274,19 @@ Deno.test("events answers calls of next in their order", async () => {
   );
 });
 
-Deno.test("subscribe gives a late reader the last snapshot", async () => {
+Deno.test("subscribe gives a reader that joins late the newest alone", async () => {
+  const { clock, tracker, report } = track();
+  report(1);
+  report(2);
+  await clock.advance(100);
+  const { seen, done } = follow(tracker.subscribe("a"));
+  await settle();
+  assertEquals(seen.map(({ progress }) => progress), [2]);
+  tracker.completeOperation("a", "completed");
+  await done;
+});
+
+Deno.test("subscribe gives a reader after the end the last snapshot", async () => {
   const { tracker, report } = track();
   report(1);
   report(2);

@@ -67,6 +67,20 @@ Deno.test("ProgressTracker G1: an id that has ended can start anew", async () =>
   assertEquals((await readAll(tracker.events("a"))).map(({ type }) => type), ["completed"]);
 });
 
+Deno.test("ProgressTracker G1: an id that ends twice counts from its second end", async () => {
+  const { clock, tracker } = track();
+  tracker.completeOperation("a", "failed");
+  await clock.advance(30_000);
+  tracker.startOperation("b");
+  tracker.completeOperation("b", "completed");
+  tracker.startOperation("a");
+  await clock.advance(20_000);
+  tracker.completeOperation("a", "completed");
+  await clock.advance(45_000);
+  assertEquals(tracker.getProgress("b"), undefined);
+  assert(tracker.getProgress("a") !== undefined);
+});
+
 Deno.test("ProgressTracker G2: drops what does not grow", async () => {
   const dropped: unknown[] = [];
   const { clock, tracker } = track({ onDropped: (...args) => dropped.push(args) });
@@ -248,7 +262,12 @@ Deno.test("ProgressTracker lets a listener call back", () => {
 
 Deno.test("ProgressTracker cuts messages at 1 KiB of UTF-8, between characters", async () => {
   const { clock, tracker } = track();
-  const messages = ["m".repeat(1_024), "m".repeat(1_025), "€".repeat(5_000), "\uFEFFm"];
+  const messages = [
+    "m".repeat(1_024),
+    "m".repeat(1_025),
+    "€".repeat(5_000),
+    `\uFEFF${"m".repeat(2_000)}`,
+  ];
   for (const [i, message] of messages.entries()) {
     tracker.updateProgress("a", { progress: i, message });
     await clock.advance(100);
@@ -257,7 +276,12 @@ Deno.test("ProgressTracker cuts messages at 1 KiB of UTF-8, between characters",
   const seen = (await readAll(tracker.events("a"))).flatMap((event) =>
     event.type === "progress" ? [event.message] : []
   );
-  assertEquals(seen, ["m".repeat(1_024), "m".repeat(1_024), "€".repeat(341), "\uFEFFm"]);
+  assertEquals(seen, [
+    "m".repeat(1_024),
+    "m".repeat(1_024),
+    "€".repeat(341),
+    `\uFEFF${"m".repeat(1_021)}`,
+  ]);
 });
 
 Deno.test("ProgressTracker takes no value of a foreign type", () => {
