@@ -17,7 +17,6 @@ import type { ProgressReport } from "../progress/events.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import { type FailureContext, toFailure } from "./failure.ts";
-import { SINGLE_USE_HEADER } from "./http.ts";
 import { toParamHeaders } from "./param_headers.ts";
 import { toDescriptor, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
@@ -79,10 +78,9 @@ export class McpConnection implements Connection {
       arguments: { ...request.arguments },
       ...(trace !== undefined && { _meta: { ...trace } }),
     };
-    const headers = {
-      ...(this.era === "modern" && toParamHeaders(operation.inputSchema, request.arguments)),
-      ...(effect !== "safe" && { [SINGLE_USE_HEADER]: "1" }),
-    };
+    const headers = this.era === "modern"
+      ? toParamHeaders(operation.inputSchema, request.arguments)
+      : {};
     const onprogress = (params: Progress): void => options.onProgress(toReport(params));
     const result = await this.#run(
       (limits) =>

@@ -8,6 +8,11 @@ import { readNetworkFailure, toSingleUse } from "./runtime.ts";
 /** One request on the wire and what was seen of it. */
 export interface Exchange {
   readonly id: RequestId;
+  /**
+   * Whether the runtime must not send it twice. Without that, a refused connection would prove
+   * nothing either: it may be the second try.
+   */
+  readonly singleUse: boolean;
   /** Ends the exchange, and only it. */
   readonly abort: AbortController;
   /** The request's headers, once it was sent. */
@@ -20,8 +25,6 @@ export interface Exchange {
 
 /** Ties a `fetch` call of the SDK to its exchange; never leaves this process. */
 export const EXCHANGE_HEADER = "automcp-exchange";
-/** Asks for a body that is sent at most once; never leaves this process. */
-export const SINGLE_USE_HEADER = "automcp-single-use";
 
 /** What the wire needs. */
 export interface WireOptions {
@@ -43,13 +46,11 @@ export function createWireFetch(
     const headers = new Headers(init.headers);
     const exchange = exchanges.get(headers.get(EXCHANGE_HEADER) ?? "");
     if (exchange === undefined) return fetch(url, init);
-    const singleUse = headers.has(SINGLE_USE_HEADER);
     headers.delete(EXCHANGE_HEADER);
-    headers.delete(SINGLE_USE_HEADER);
     exchange.headers = headers;
     let response: Response;
     try {
-      response = await fetch(url, { ...(singleUse ? toSingleUse(init) : init), headers });
+      response = await fetch(url, { ...(exchange.singleUse ? toSingleUse(init) : init), headers });
     } catch (error) {
       if (exchange.abort.signal.aborted) throw error;
       throw new WireFault(readNetworkFailure(error), error);

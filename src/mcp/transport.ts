@@ -95,7 +95,8 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
   async #exchange(message: Request, options: Parameters<Send>[1]): Promise<void> {
     if (message.method === "initialize") this.#legacy = true;
     const abort = new AbortController();
-    const exchange: Exchange = { id: message.id, abort };
+    const singleUse = message.method === "tools/call";
+    const exchange: Exchange = { id: message.id, singleUse, abort };
     const key = String(message.id);
     const outer = options?.requestSignal;
     const stop = (): void => abort.abort(outer?.reason);
@@ -111,7 +112,8 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
       // Without a response the SDK has delivered the JSON-RPC error of a 400 itself.
       if (exchange.response !== undefined) await this.#receive(exchange, exchange.response);
     } catch (error) {
-      throw SdkHttpError.isInstance(error) ? judgeStatus(error, message, exchange) : error;
+      if (SdkHttpError.isInstance(error)) throw judgeStatus(error, message, exchange);
+      throw abort.signal.aborted ? new WireFault({ kind: "no_answer" }, error) : error;
     } finally {
       outer?.removeEventListener("abort", stop);
       this.#exchanges.delete(key);

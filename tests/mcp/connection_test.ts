@@ -1,0 +1,306 @@
+/** What a connection does besides failing, against scripted servers of both eras. */
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import type { ProgressReport } from "../../src/progress/events.ts";
+import { Deadline } from "../../src/resilience/deadline.ts";
+import { createMcpConnector } from "../../src/mcp/mod.ts";
+import {
+  type FaultHandler,
+  type FaultServerOptions,
+  RESULT,
+  startFaultServer,
+} from "../support/fault_server.ts";
+import { attempt, failureOf, limits, request } from "./support.ts";
+
+const ERAS = ["modern", "legacy"] as const;
+
+async function open(options: FaultServerOptions) {
+  const server = startFaultServer(options);
+  const connection = await createMcpConnector({ url: server.url }).connect(limits());
+  return {
+    server,
+    connection,
+    async [Symbol.asyncDispose]() {
+      await connection.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A call that is never answered, and what happened to it. */
+function createSilence() {
+  const started = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
+  const call: FaultHandler = async (exchange) => {
+    started.resolve();
+    await exchange.gone().catch(() => {});
+    gone.resolve();
+  };
+  return { call, started: started.promise, gone: gone.promise };
+}
+
+for (const era of ERAS) {
+  Deno.test(`Connection.execute() rejects with the caller's reason and ends the request, ${era}`, async () => {
+    const silence = createSilence();
+    await using peer = await open({ era, handlers: { "tools/call": silence.call } });
+    const abort = new AbortController();
+    const reason = { why: "the user left" };
+    const running = peer.connection.execute(request("act"), attempt([], abort.signal));
+    await silence.started;
+    abort.abort(reason);
+    assertStrictEquals(await running.catch((error) => error), reason);
+    await silence.gone;
+    await peer.connection.check(limits()); // the connection itself is unharmed
+    assertEquals(peer.server.count("notifications/cancelled"), era === "legacy" ? 1 : 0);
+  });
+
+  Deno.test(`Connection.execute() ends the request at its deadline, ${era}`, async () => {
+    const silence = createSilence();
+    await using peer = await open({ era, handlers: { "tools/call": silence.call } });
+    const error = await failureOf(
+      peer.connection.execute(request("act"), { ...attempt(), deadline: Deadline.after(50) }),
+    );
+    assertEquals([error.code, error.delivery], ["deadline_exceeded", "unknown"]);
+    await silence.gone;
+  });
+
+  Deno.test(`Connection.execute() sends nothing after an abort, ${era}`, async () => {
+    await using peer = await open({ era });
+    const reason = new Error("too late");
+    const work = peer.connection.execute(request("act"), attempt([], AbortSignal.abort(reason)));
+    assertStrictEquals(await work.catch((error) => error), reason);
+    assertEquals(peer.server.count("tools/call"), 0);
+  });
+
+  Deno.test(`Connection.close() fails what runs at once and ends the session, ${era}`, async () => {
+    const silence = createSilence();
+    await using peer = await open({ era, handlers: { "tools/call": silence.call } });
+    const running = failureOf(peer.connection.execute(request("act"), attempt()));
+    await silence.started;
+    await Promise.all([peer.connection.close(), peer.connection.close()]);
+    assertEquals((await running).code, "connection_lost");
+    await silence.gone;
+    assert(peer.connection.closed.aborted);
+    assertEquals(peer.server.count("DELETE"), era === "legacy" ? 1 : 0);
+    const late = await failureOf(peer.connection.execute(request("act"), attempt()));
+    assertEquals([late.code, late.delivery], ["connection_lost", "not_sent"]);
+  });
+
+  Deno.test(`Connection.execute() reports all progress of one chunk, in order, ${era}`, async () => {
+    const call: FaultHandler = ({ stream, request, id }) => {
+      const { _meta } = request.message?.params as { _meta: { progressToken: number } };
+      const events = [1, 2, 3].map((step) =>
+        `data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":` +
+        `${_meta.progressToken},"progress":${step},"total":3,"message":"step ${step}"}}`
+      );
+      return stream(...events, `data: {"jsonrpc":"2.0","id":${id},"result":${RESULT}}`);
+    };
+    await using peer = await open({ era, handlers: { "tools/call": call } });
+    const reports: ProgressReport[] = [];
+    const result = await peer.connection.execute(request("act"), attempt(reports));
+    assertEquals(result, { status: "success", content: [{ type: "text", text: "done" }] });
+    assertEquals(
+      reports,
+      [1, 2, 3].map((step) => ({ progress: step, total: 3, message: `step ${step}` })),
+    );
+  });
+
+  Deno.test(`Connection.execute() passes the trace context on, ${era}`, async () => {
+    await using peer = await open({ era });
+    const trace = {
+      traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      tracestate: "vendor=1",
+    };
+    await peer.connection.execute(request("act", { a: 1 }, { trace }), attempt());
+    const params = peer.server.requests.find(({ message }) => message?.method === "tools/call")
+      ?.message?.params;
+    assertEquals(params?.["arguments"], { a: 1 });
+    const meta = params?.["_meta"] as Record<string, unknown>;
+    assertEquals([meta["traceparent"], meta["tracestate"]], [trace.traceparent, trace.tracestate]);
+  });
+
+  Deno.test(`Connection.execute() tells that a tool said no, ${era}`, async () => {
+    const call: FaultHandler = ({ answer, id }) =>
+      answer(
+        200,
+        "application/json",
+        `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","isError":true,"content":[]}}`,
+      );
+    await using peer = await open({ era, handlers: { "tools/call": call } });
+    const result = await peer.connection.execute(request("act"), attempt());
+    assertEquals(result, { status: "error", content: [] });
+  });
+
+  Deno.test(`Connection.execute() holds a result against the output schema, ${era}`, async () => {
+    const operation = {
+      name: "act",
+      inputSchema: { type: "object" },
+      outputSchema: { type: "object", properties: { sum: { type: "number" } } },
+      hints: {},
+    };
+    for (
+      const [structured, code] of [
+        [`,"structuredContent":{"sum":3}`, undefined],
+        [`,"structuredContent":{"sum":"3"}`, "invalid_result"],
+        ["", "invalid_result"],
+      ] as const
+    ) {
+      const call: FaultHandler = ({ answer, id }) =>
+        answer(
+          200,
+          "application/json",
+          `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","content":[]${structured}}}`,
+        );
+      await using peer = await open({ era, handlers: { "tools/call": call } });
+      const work = peer.connection.execute(request(operation), attempt());
+      if (code === undefined) {
+        assertEquals((await work).structuredContent, { sum: 3 });
+      } else {
+        const error = await failureOf(work);
+        assertEquals([error.code, error.delivery], [code, "executed"]);
+      }
+    }
+  });
+
+  Deno.test(`Connection.execute() sends once when a warm connection breaks, ${era}`, async () => {
+    let calls = 0;
+    const call: FaultHandler = ({ answer, id }) =>
+      ++calls === 1
+        ? answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${RESULT}}`)
+        : Promise.resolve();
+    await using peer = await open({ era, handlers: { "tools/call": call } });
+    const { connection } = peer;
+    await connection.execute(request("act", {}, { effect: "unsafe" }), attempt());
+    const error = await failureOf(
+      connection.execute(request("act", {}, { effect: "unsafe" }), attempt()),
+    );
+    assertEquals([error.code, error.delivery, calls], ["connection_lost", "unknown", 2]);
+  });
+
+  Deno.test(`Connection.describe() and check() ask the server, ${era}`, async () => {
+    await using peer = await open({ era });
+    const { connection, server } = peer;
+    const { operations, ttlMs } = await connection.describe(limits());
+    assertEquals(operations, [{ name: "act", inputSchema: { type: "object" }, hints: {} }]);
+    assertEquals(ttlMs, era === "modern" ? 5_000 : 60_000);
+    assertEquals(connection.server, { name: "fault", version: "1.0.0" });
+    assertEquals(connection.maxConcurrency, era === "modern" ? Infinity : 32);
+    const asked = era === "modern" ? "server/discover" : "ping";
+    const before = server.count(asked);
+    await connection.check(limits());
+    assertEquals(server.count(asked), before + 1);
+  });
+
+  Deno.test(`Connector.connect() rejects with the caller's reason, ${era}`, async () => {
+    const silence = createSilence();
+    const method = era === "modern" ? "server/discover" : "initialize";
+    await using server = startFaultServer({ era, handlers: { [method]: silence.call } });
+    const abort = new AbortController();
+    const reason = { why: "the user left" };
+    const connecting = createMcpConnector({ url: server.url }).connect(limits(abort.signal));
+    await silence.started;
+    abort.abort(reason);
+    assertStrictEquals(await connecting.catch((error) => error), reason);
+    await silence.gone;
+  });
+}
+
+Deno.test("Connection.execute() resumes a legacy stream, and sends nothing twice", async () => {
+  const answered = Promise.withResolvers<string>();
+  await using peer = await open({
+    era: "legacy",
+    handlers: {
+      "tools/call": ({ stream, id }) => {
+        answered.resolve(id);
+        return stream("retry: 100\nid: e7\ndata: ");
+      },
+      GET: async ({ request, stream, answer }) => {
+        if (request.headers.get("last-event-id") !== "e7") return answer(405, "", "");
+        const id = await answered.promise;
+        assertEquals(request.headers.get("mcp-session-id"), "s1");
+        return stream(`data: {"jsonrpc":"2.0","id":${id},"result":${RESULT}}`);
+      },
+    },
+  });
+  const result = await peer.connection.execute(request("act"), attempt());
+  assertEquals(result.status, "success");
+  assertEquals(peer.server.count("tools/call"), 1);
+});
+
+Deno.test("Connection.execute() repeats annotated arguments as headers", async () => {
+  await using peer = await open({ era: "modern" });
+  const operation = {
+    name: "act",
+    inputSchema: {
+      type: "object",
+      properties: {
+        region: { type: "string", "x-mcp-header": "Region" },
+        deep: { type: "object", properties: { n: { type: "integer", "x-mcp-header": "N" } } },
+        city: { type: "string", "x-mcp-header": "City" },
+        absent: { type: "string", "x-mcp-header": "Absent" },
+      },
+    },
+    hints: {},
+  };
+  const args = { region: "eu west", deep: { n: 7 }, city: " Köln" };
+  await peer.connection.execute(request(operation, args), attempt());
+  const headers = peer.server.requests.at(-1)?.headers;
+  assertEquals(
+    ["region", "n", "city", "absent"].map((name) => headers?.get(`mcp-param-${name}`)),
+    ["eu west", "7", "=?base64?IEvDtmxu?=", null],
+  );
+  assertEquals([headers?.get("mcp-name"), headers?.get("automcp-exchange")], ["act", null]);
+});
+
+Deno.test("createMcpConnector() sends its headers and asks a known legacy server nothing", async () => {
+  await using server = startFaultServer({ era: "legacy" });
+  const connector = createMcpConnector({
+    url: server.url,
+    headers: { Authorization: "Bearer t" },
+    era: "legacy",
+  });
+  const connection = await connector.connect(limits());
+  await connection.close();
+  assertEquals(server.count("server/discover"), 0);
+  assertEquals(new Set(server.requests.map(({ headers }) => headers.get("authorization"))).size, 1);
+});
+
+Deno.test("createMcpConnector() remembers a legacy server until it cannot connect", async () => {
+  let refusing = false;
+  await using server = startFaultServer({
+    era: "legacy",
+    session: false,
+    handlers: {
+      "notifications/initialized": ({ answer }) => answer(refusing ? 500 : 202, "", ""),
+    },
+  });
+  const connector = createMcpConnector({ url: server.url });
+  const connect = async () => await (await connector.connect(limits())).close();
+  await connect();
+  await connect();
+  assertEquals(server.count("server/discover"), 1);
+  refusing = true;
+  await failureOf(connector.connect(limits()));
+  refusing = false;
+  await connect();
+  assertEquals(server.count("server/discover"), 2);
+});
+
+Deno.test("createMcpConnector() refuses what it cannot use", async () => {
+  const cases: [Record<string, unknown>, string][] = [
+    [{ url: "files.example" }, "'url' must be an absolute http: or https: URL"],
+    [{ url: "ftp://files.example" }, "'url' must be an absolute http: or https: URL"],
+    [{ url: "http://u:secret@files.example" }, "'url' must be without credentials"],
+    [{ url: "http://a.example", era: "old" }, `'era' must be "auto" or "legacy"`],
+    [{ url: "http://a.example", headers: { "a b": "c" } }, "'headers' must be names and values"],
+    [{ url: "http://a.example", maxAnswerBytes: 0 }, "'maxAnswerBytes' must be an integer >= 1"],
+    [{ url: "http://a.example", header: {} }, "'header' is no known option"],
+  ];
+  for (const [options, message] of cases) {
+    const error = await assertRejects(
+      async () => await createMcpConnector(options as never),
+      Error,
+      message,
+    );
+    assert(!error.message.includes("secret"));
+  }
+});
