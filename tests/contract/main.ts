@@ -3,9 +3,12 @@ import { type Kit, runKit, type Runtime, SKIPS } from "../support/kit.ts";
 import clock from "./clock.ts";
 import deadline from "./deadline.ts";
 import errors from "./errors.ts";
+import pool from "./pool.ts";
+import progress from "./progress.ts";
+import retry from "./retry.ts";
 
 /** The modules of the suite. */
-const MODULES: readonly ((t: Kit) => void)[] = [clock, deadline, errors];
+const MODULES: readonly ((t: Kit) => void)[] = [clock, deadline, errors, pool, progress, retry];
 
 /**
  * Runs the contract suite. The last line is `N passed, N failed, N skipped`.
