@@ -1,5 +1,6 @@
 import type { ArgumentIssue } from "../errors/errors.ts";
 import type { Clock } from "../resilience/clock.ts";
+import { abortable } from "./abort.ts";
 import type { JsonObject, OperationDescriptor, OperationList } from "./ports.ts";
 
 /** A server's operations as one connection listed them. */
@@ -28,12 +29,15 @@ export interface FoundOperation {
 
 /** The operations of one server: loaded once for all who ask at the same time, kept while fresh. */
 export class OperationCatalog {
-  readonly #load: () => Promise<LoadedList>;
+  readonly #load: (signal: AbortSignal) => Promise<LoadedList>;
   readonly #clock: Clock;
   #list: { readonly value: LoadedList; readonly freshUntilMs: number } | undefined;
-  #loading: Promise<LoadedList> | undefined;
+  #loading: Loading | undefined;
 
-  constructor(load: () => Promise<LoadedList>, clock: Clock) {
+  /**
+   * @param load Asks the server; its signal is aborted once nobody waits for the answer any more.
+   */
+  constructor(load: (signal: AbortSignal) => Promise<LoadedList>, clock: Clock) {
     this.#load = load;
     this.#clock = clock;
   }
@@ -44,9 +48,9 @@ export class OperationCatalog {
   }
 
   /** Returns the list, loading it if it is missing or no longer fresh. */
-  list(): Promise<LoadedList> {
+  list(signal: AbortSignal): Promise<LoadedList> {
     if (this.#list !== undefined && this.#isFresh()) return Promise.resolve(this.#list.value);
-    return this.#reload();
+    return this.#reload(signal);
   }
 
   /**
@@ -56,15 +60,20 @@ export class OperationCatalog {
    * @param name The operation's name.
    * @param mustBeFresh Whether more than the name is wanted from the list. If a new one cannot be
    * loaded, the old one still serves, and `fresh` is false.
+   * @param signal Ends the wait.
    */
-  async find(name: string, mustBeFresh: boolean): Promise<FoundOperation | undefined> {
+  async find(
+    name: string,
+    mustBeFresh: boolean,
+    signal: AbortSignal,
+  ): Promise<FoundOperation | undefined> {
     const known = this.#pick(name);
     if (known !== undefined && (known.fresh || !mustBeFresh)) return known;
     if (known === undefined && this.#list !== undefined && this.#isFresh()) return undefined;
     try {
-      await this.#reload();
+      await this.#reload(signal);
     } catch (error) {
-      if (known === undefined) throw error;
+      if (known === undefined || signal.aborted) throw error;
     }
     return this.#pick(name);
   }
@@ -79,12 +88,37 @@ export class OperationCatalog {
     return this.#list !== undefined && this.#clock.now() < this.#list.freshUntilMs;
   }
 
-  #reload(): Promise<LoadedList> {
-    this.#loading ??= this.#load().then((value) => {
+  async #reload(signal: AbortSignal): Promise<LoadedList> {
+    const loading = this.#loading ??= this.#start();
+    loading.waiting++;
+    try {
+      return await abortable(loading.list, signal);
+    } finally {
+      if (--loading.waiting === 0) loading.controller.abort();
+    }
+  }
+
+  #start(): Loading {
+    const controller = new AbortController();
+    const list = this.#load(controller.signal).then((value) => {
       const ttlMs = Math.max(MIN_TTL_MS, value.ttlMs);
       this.#list = { value, freshUntilMs: this.#clock.now() + ttlMs };
       return value;
-    }).finally(() => this.#loading = undefined);
-    return this.#loading;
+    });
+    const loading = { list, controller, waiting: 0 };
+    // A load that nobody waits for any more must not be joined while it winds down.
+    const done = (): void => {
+      if (this.#loading === loading) this.#loading = undefined;
+    };
+    controller.signal.addEventListener("abort", done, { once: true });
+    list.then(done, done);
+    return loading;
   }
+}
+
+/** A list that is being loaded, and how many wait for it. */
+interface Loading {
+  readonly list: Promise<LoadedList>;
+  readonly controller: AbortController;
+  waiting: number;
 }

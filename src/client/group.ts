@@ -5,7 +5,7 @@ import type { ProgressTracker } from "../progress/tracker.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { type ResolvedRetryPolicy, retry } from "../resilience/retry.ts";
-import { abortable, withTimeout } from "./abort.ts";
+import { withTimeout } from "./abort.ts";
 import type { FoundOperation } from "./catalog.ts";
 import { checkEffect, checkTimeout, type ResolvedGroup } from "./config.ts";
 import { resolveEffect } from "./effect.ts";
@@ -121,7 +121,7 @@ export class ClientGroup {
           }),
       },
       (signal, deadline) =>
-        retry(() => abortable(server.catalog.list(), signal), {
+        retry(() => server.catalog.list(signal), {
           ...this.#group.policy.retry,
           ...{ effect: "safe", signal, deadline, clock, random },
         }),
@@ -246,7 +246,7 @@ export class ClientGroup {
       deadline,
       signal: controller.signal,
       ...{ server, clock, random },
-      find: (mustBeFresh) => this.#find(operation, mustBeFresh),
+      find: (mustBeFresh) => this.#find(operation, mustBeFresh, controller.signal),
       effectOf: ({ operation, fresh }) =>
         this.#effectOf(fresh ? operation : undefined, operation.name, options.effect),
     }, {
@@ -259,11 +259,15 @@ export class ClientGroup {
     return run;
   }
 
-  async #find(name: string, mustBeFresh: boolean | undefined): Promise<FoundOperation | undefined> {
+  async #find(
+    name: string,
+    mustBeFresh: boolean | undefined,
+    signal: AbortSignal,
+  ): Promise<FoundOperation | undefined> {
     if (!this.#has(name)) return undefined;
     const hinted = this.#group.policy.trustAnnotations &&
       this.#group.policy.operations.get(name)?.effect === undefined;
-    return await this.#context.server.catalog.find(name, mustBeFresh ?? hinted);
+    return await this.#context.server.catalog.find(name, mustBeFresh ?? hinted, signal);
   }
 
   #has(name: string): boolean {

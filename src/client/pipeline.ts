@@ -198,7 +198,7 @@ export class Pipeline {
   async #lookUp(): Promise<FoundOperation> {
     const call = this.#call;
     try {
-      let found = await abortable(call.find(), call.signal);
+      let found = await call.find();
       if (found === undefined) {
         throw createClientError(
           "operation_not_found",
@@ -207,7 +207,7 @@ export class Pipeline {
       }
       let issues = found.validate?.(found.operation, call.arguments) ?? [];
       if (issues.length > 0 && !found.fresh) {
-        found = await abortable(call.find(true), call.signal) ?? found;
+        found = await call.find(true) ?? found;
         issues = found.validate?.(found.operation, call.arguments) ?? [];
       }
       if (issues.length > 0) {

@@ -44,7 +44,6 @@ export class Server {
   info: ServerInfo | undefined;
   readonly #connector: Connector;
   readonly #options: ServerOptions;
-  readonly #closing = new AbortController();
   #connectError: ClientError | undefined;
 
   constructor(connector: Connector, options: ServerOptions) {
@@ -52,7 +51,7 @@ export class Server {
     this.name = connector.name;
     this.#connector = connector;
     this.#options = options;
-    this.catalog = new OperationCatalog(() => this.#list(), clock);
+    this.catalog = new OperationCatalog((signal) => this.#list(signal), clock);
     this.pool = new ResourcePool<Connection>({
       ...policy,
       maxResources: Math.min(MAX_CONNECTIONS, policy.poolSize),
@@ -79,9 +78,8 @@ export class Server {
   }
 
   /** Ends all connections. */
-  async close(graceMs: number): Promise<void> {
-    await this.pool.close({ graceMs });
-    this.#closing.abort(createClientError("pool_closed", "The client was closed"));
+  close(graceMs: number): Promise<void> {
+    return this.pool.close({ graceMs });
   }
 
   /** Makes a connection, or fails in time even if the connector does not. */
@@ -104,12 +102,11 @@ export class Server {
     });
   }
 
-  /** Lists the operations for everybody who asks now, so no single caller's signal ends it. */
-  #list(): Promise<LoadedList> {
-    const action = `list the operations of ${this.name}`;
+  /** Lists the operations, on a connection of the pool. */
+  #list(signal: AbortSignal): Promise<LoadedList> {
     return this.#withTimeout(
-      this.#closing.signal,
-      action,
+      signal,
+      `list the operations of ${this.name}`,
       (signal, deadline) =>
         this.pool.use(async (connection) => {
           const list = await abortable(connection.describe({ signal, deadline }), signal);
