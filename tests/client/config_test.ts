@@ -1,0 +1,126 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { AutoMCPClient } from "../../src/client/client.ts";
+import { resolveClientConfig } from "../../src/client/config.ts";
+import { resolveEffect } from "../../src/client/effect.ts";
+import { MemoryConnector } from "../support/memory_connector.ts";
+
+const connector = new MemoryConnector();
+
+function create(config: object): () => AutoMCPClient {
+  return () => new AutoMCPClient("test", config as never);
+}
+
+Deno.test("AutoMCPClient refuses unknown keys with the nearest known one", () => {
+  const cases: [object, string][] = [
+    [{ groups: {}, timeout: 5 }, "'timeout' is no known option; did you mean 'timeoutMs'?"],
+    [{ groups: {}, retryCount: 5 }, "'retryCount' is no known option"],
+    [{ groups: { g: { connector, poolsize: 1 } } }, "did you mean 'poolSize'?"],
+    [
+      { groups: { g: { connector, operations: { add: { efect: "safe" } } } } },
+      "Cannot create group 'g', operation 'add', as 'efect' is no known option; did you mean 'effect'?",
+    ],
+  ];
+  for (const [config, message] of cases) assertThrows(create(config), TypeError, message);
+});
+
+Deno.test("AutoMCPClient refuses numbers out of their range", () => {
+  const cases: [string, unknown[]][] = [
+    ["timeoutMs", [0, -1, NaN]],
+    ["poolSize", [0, 1.5, NaN, -1]],
+    ["acquireTimeoutMs", [0, NaN]],
+    ["maxWaiters", [-1, 0.5, NaN]],
+    ["maxAttempts", [0, 1.5, NaN]],
+    ["backoffFactor", [0.99, NaN]],
+    ["baseDelayMs", [-1, NaN]],
+    ["maxDelayMs", [-1, NaN]],
+    ["throttledBaseDelayMs", [-1, NaN]],
+    ["maxRetryAfterMs", [-1, NaN]],
+  ];
+  for (const [name, values] of cases) {
+    for (const value of values) {
+      assertThrows(
+        create({ groups: { g: { connector, [name]: value } } }),
+        RangeError,
+        `'${name}'`,
+      );
+      assertThrows(
+        create({ groups: { g: { connector } }, [name]: value }),
+        RangeError,
+        `'${name}'`,
+      );
+    }
+    assertThrows(create({ groups: { g: { connector, [name]: "5" } } }), TypeError, `'${name}'`);
+  }
+});
+
+Deno.test("AutoMCPClient refuses values of the wrong type, saying what would be right", () => {
+  const cases: [unknown, string][] = [
+    [undefined, "'config' must be an object"],
+    [{}, "'groups' must be an object"],
+    [{ groups: [] }, "'groups' must be an object"],
+    [{ groups: { g: {} } }, "'connector' must be a connector"],
+    [{ groups: { g: null } }, "'config' must be an object"],
+    [{ groups: { "a b": { connector } } }, "its name must be 1 to 64 letters"],
+    [{ groups: { g: { connector, include: "add" } } }, "'include' must be a list"],
+    [{ groups: { g: { connector, trustAnnotations: "yes" } } }, "must be a boolean"],
+    [{ groups: { g: { connector, operations: { add: { effect: "none" } } } } }, "'effect' must be"],
+  ];
+  for (const [config, message] of cases) assertThrows(create(config as object), TypeError, message);
+  assertThrows(() => new AutoMCPClient("", { groups: {} }), TypeError, "'name'");
+});
+
+Deno.test("AutoMCPClient refuses groups that share a connector and disagree about its pool", () => {
+  assertThrows(
+    create({ groups: { a: { connector, poolSize: 2 }, b: { connector } } }),
+    TypeError,
+    "Cannot create groups 'a' and 'b' as they share a connector and must agree on 'poolSize'",
+  );
+});
+
+Deno.test("resolveClientConfig() fills in the defaults, the client's values and the group's", () => {
+  const config = {
+    maxAttempts: 5,
+    timeoutMs: 1_000,
+    groups: { g: { connector, timeoutMs: 2_000 } },
+  };
+  const [group] = resolveClientConfig(config).groups;
+  assertEquals(group?.policy.timeoutMs, 2_000);
+  assertEquals(group?.policy.retry, {
+    maxAttempts: 5,
+    baseDelayMs: 100,
+    throttledBaseDelayMs: 1_000,
+    backoffFactor: 1.5,
+    maxDelayMs: 2_000,
+    maxRetryAfterMs: 60_000,
+  });
+  assertEquals(group?.server, { poolSize: 10, acquireTimeoutMs: 5_000, maxWaiters: 256 });
+  assertEquals(group?.policy.trustAnnotations, false);
+});
+
+Deno.test("resolveEffect() takes the first source that speaks", () => {
+  const descriptor = { name: "x", inputSchema: {}, hints: { readOnly: true } };
+  const sources = { trustAnnotations: true, descriptor };
+  assertEquals(resolveEffect({ ...sources, call: "unsafe", configured: "safe" }), "unsafe");
+  assertEquals(resolveEffect({ ...sources, configured: "idempotent" }), "idempotent");
+  assertEquals(resolveEffect(sources), "safe");
+  assertEquals(resolveEffect({ ...sources, trustAnnotations: false }), "unsafe");
+  assertEquals(resolveEffect({ trustAnnotations: true }), "unsafe");
+  const hinted = (hints: object) =>
+    resolveEffect({ trustAnnotations: true, descriptor: { ...descriptor, hints } });
+  assertEquals(hinted({ readOnly: true, destructive: true }), "unsafe");
+  assertEquals(hinted({ idempotent: true, destructive: true }), "idempotent");
+  assertEquals(hinted({ idempotent: true }), "idempotent");
+  assertEquals(hinted({}), "unsafe");
+  const resolved = { ...descriptor, effect: "idempotent" as const };
+  assertEquals(resolveEffect({ trustAnnotations: false, descriptor: resolved }), "idempotent");
+});
+
+Deno.test("1.2 no hint weakens unsafe while annotations are not trusted", () => {
+  const flag = fc.option(fc.boolean(), { nil: undefined });
+  const hints = fc.record({ readOnly: flag, idempotent: flag, destructive: flag, openWorld: flag });
+  fc.assert(fc.property(hints, (hints) => {
+    const descriptor = { name: "x", inputSchema: {}, hints: hints as object };
+    assertEquals(resolveEffect({ trustAnnotations: false, descriptor }), "unsafe");
+  }));
+});
