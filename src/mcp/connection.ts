@@ -1,4 +1,8 @@
-import type { Client, ProgressNotificationParams } from "@modelcontextprotocol/client";
+import {
+  type Client,
+  type ProgressNotificationParams,
+  ProtocolError,
+} from "@modelcontextprotocol/client";
 import type {
   AttemptOptions,
   Connection,
@@ -12,7 +16,7 @@ import type {
   ServerInfo,
 } from "../client/ports.ts";
 import { toClientError } from "../errors/classify.ts";
-import { type ArgumentIssue, createClientError } from "../errors/errors.ts";
+import { type ArgumentIssue, createClientError, isClientError } from "../errors/errors.ts";
 import type { ProgressReport } from "../progress/events.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
@@ -32,6 +36,8 @@ export interface McpConnectionOptions {
 const LEGACY_CONCURRENCY = 32;
 /** How long a legacy server's list of tools is fresh; such servers do not say it themselves. */
 const LEGACY_LIST_TTL_MS = 60_000;
+/** The JSON-RPC code for headers that do not fit the body (specification 2026-07-28). */
+const HEADER_MISMATCH = -32020;
 /** The longest time that a list may claim to be fresh. */
 const MAX_LIST_TTL_MS = 24 * 60 * 60_000;
 
@@ -72,6 +78,20 @@ export class McpConnection implements Connection {
   }
 
   async execute(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
+    try {
+      return await this.#call(request, options);
+    } catch (error) {
+      if (!isHeaderMismatch(error)) throw error;
+      // The server wants headers that the tool's definition here does not ask for. It has refused
+      // the call, so it may be sent again as a fresh definition says.
+      const { operations } = await this.describe(options);
+      const operation = operations.find(({ name }) => name === request.operation.name);
+      if (operation === undefined) throw error;
+      return await this.#call({ ...request, operation }, options);
+    }
+  }
+
+  async #call(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
     const { operation, effect, trace } = request;
     const params = {
       name: operation.name,
@@ -145,6 +165,11 @@ export class McpConnection implements Connection {
       this.#schemas.check(operation.outputSchema, structuredContent).length === 0;
     if (!matches) throw toClientError({ kind: "invalid_result" }, { effect });
   }
+}
+
+function isHeaderMismatch(error: unknown): boolean {
+  return isClientError(error) && ProtocolError.isInstance(error.cause) &&
+    error.cause.code === HEADER_MISMATCH;
 }
 
 type Progress = Omit<ProgressNotificationParams, "progressToken" | "_meta">;

@@ -251,6 +251,35 @@ Deno.test("Connection.execute() repeats annotated arguments as headers", async (
   assertEquals([headers?.get("mcp-name"), headers?.get("automcp-exchange")], ["act", null]);
 });
 
+Deno.test("Connection.execute() sends again once what lacked headers, by a fresh definition", async () => {
+  const refuse: FaultHandler = ({ answer, id }) =>
+    answer(
+      400,
+      "application/json",
+      `{"jsonrpc":"2.0","id":${id},"error":{"code":-32020,"message":"no"}}`,
+    );
+  await using peer = await open({
+    era: "modern",
+    handlers: {
+      "tools/call": refuse,
+      "tools/list": ({ answer, id }) =>
+        answer(
+          200,
+          "application/json",
+          `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","ttlMs":0,` +
+            `"cacheScope":"private","tools":[{"name":"act","inputSchema":{"type":"object",` +
+            `"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}]}}`,
+        ),
+    },
+  });
+  const error = await failureOf(
+    peer.connection.execute(request("act", { a: "x" }, { effect: "unsafe" }), attempt()),
+  );
+  assertEquals([error.code, error.delivery], ["protocol_error", "not_executed"]);
+  const calls = peer.server.requests.filter(({ message }) => message?.method === "tools/call");
+  assertEquals(calls.map(({ headers }) => headers.get("mcp-param-a")), [null, "x"]);
+});
+
 Deno.test("createMcpConnector() sends its headers and asks a known legacy server nothing", async () => {
   await using server = startFaultServer({ era: "legacy" });
   const connector = createMcpConnector({

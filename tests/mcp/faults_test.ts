@@ -132,7 +132,6 @@ const FAULTS: readonly Fault[] = [
     expected: ["operation_not_found", "not_executed"],
   },
   { what: "-32603", call: rpcError(200, -32603), expected: ["operation_failed", "unknown"] },
-  { what: "-32020", call: rpcError(200, -32020), expected: ["protocol_error", "not_executed"] },
   {
     what: "an application's code",
     call: rpcError(200, 7),
