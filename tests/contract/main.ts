@@ -1,5 +1,6 @@
 /** The contract suite: what AutoMCP promises in every runtime. */
 import { type Kit, runKit, type Runtime, SKIPS } from "../support/kit.ts";
+import client from "./client.ts";
 import clock from "./clock.ts";
 import deadline from "./deadline.ts";
 import errors from "./errors.ts";
@@ -8,7 +9,15 @@ import progress from "./progress.ts";
 import retry from "./retry.ts";
 
 /** The modules of the suite. */
-const MODULES: readonly ((t: Kit) => void)[] = [clock, deadline, errors, pool, progress, retry];
+const MODULES: readonly ((t: Kit) => void)[] = [
+  client,
+  clock,
+  deadline,
+  errors,
+  pool,
+  progress,
+  retry,
+];
 
 /**
  * Runs the contract suite. The last line is `N passed, N failed, N skipped`.

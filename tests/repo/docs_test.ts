@@ -71,10 +71,25 @@ Deno.test("doc examples all compile and pass", async () => {
   await runCommand(deno, ["check", "--doc-only", ...sources], { cwd: root });
   // `--no-check`: the runner wraps each example in `Deno.test`, which src/'s lib does not know.
   const args = ["test", "-A", "--doc", "--no-check", ...sources];
+  await using _demo = serveDemo(9200);
   const report = await runCommand(deno, args, { cwd: root });
   assertGreater(blocks, 0);
   assertEquals(/\| (\d+) passed \| 0 failed/.exec(report)?.[1], String(blocks), report);
 });
+
+/** A demo server on a port of its own, or on the one that the examples name. */
+function serveDemo(port = 0): AsyncDisposable & { readonly port: number } {
+  const demo = createDemoServer();
+  const listen = { hostname: "127.0.0.1", port, onListen() {} };
+  const server = Deno.serve(listen, (request) => demo.fetch(request));
+  return {
+    port: server.addr.port,
+    async [Symbol.asyncDispose]() {
+      await demo.close();
+      await server.shutdown();
+    },
+  };
+}
 
 /** The README's program, against a server on a port of its own. */
 async function readmeProgram(port: number): Promise<string> {
@@ -123,13 +138,11 @@ for (const { name, command, missing } of RUNS) {
   Deno.test({
     ...requires(`README program shows progress as it happens in ${name}`, missing),
     async fn() {
-      const demo = createDemoServer();
-      const listen = { hostname: "127.0.0.1", port: 0, onListen() {} };
-      const server = Deno.serve(listen, (request) => demo.fetch(request));
+      await using demo = serveDemo();
       const folder = await Deno.makeTempDir();
       try {
         const source = `${folder}/program.ts`;
-        await Deno.writeTextFile(source, await readmeProgram(server.addr.port));
+        await Deno.writeTextFile(source, await readmeProgram(demo.port));
         const file = name === "Deno" ? source : await bundleProgram(source);
         const [runtime = "", ...args] = command;
         const lines = await timeLines(runtime, [...args, file]);
@@ -147,8 +160,6 @@ for (const { name, command, missing } of RUNS) {
         assert(lines.at(-1)?.line.includes("}") || lines.at(-1)?.line.includes("]"));
       } finally {
         await Deno.remove(folder, { recursive: true });
-        await demo.close();
-        await server.shutdown();
       }
     },
   });

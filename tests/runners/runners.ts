@@ -1,7 +1,7 @@
-import { chromium } from "playwright-core";
+import { CHROMIUM_MISSING, launchChromium } from "../support/chromium.ts";
 import { runCommand } from "../support/command.ts";
 import type { Runtime } from "../support/kit.ts";
-import { CHROMIUM_FLAGS, CHROMIUM_PATH, findProgram } from "../support/prerequisites.ts";
+import { findProgram } from "../support/prerequisites.ts";
 
 /** Starts the bundled contract suite in one runtime. */
 export interface Runner {
@@ -64,43 +64,30 @@ const w :Workerd.Worker = (compatibilityDate = "2026-10-20", compatibilityFlags 
 
 const chromiumRunner: Runner = {
   runtime: "chromium",
-  missing: CHROMIUM_PATH === undefined ? "Chromium is not installed" : undefined,
+  missing: CHROMIUM_MISSING,
   async run(folder) {
-    if (CHROMIUM_PATH === undefined) throw new Error("Chromium is not installed");
-    await using server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      async (request) => {
-        const isModule = new URL(request.url).pathname === "/contract.js";
-        return isModule
-          ? new Response(await Deno.readFile(`${folder}/contract.js`), {
-            headers: { "content-type": "text/javascript" },
-          })
-          : new Response("", { headers: { "content-type": "text/html" } });
-      },
-    );
-    const profile = await Deno.makeTempDir();
-    const browser = await chromium.launchPersistentContext(profile, {
-      executablePath: CHROMIUM_PATH,
-      args: [...CHROMIUM_FLAGS],
+    const listen = { hostname: "127.0.0.1", port: 0, onListen() {} };
+    await using server = Deno.serve(listen, async (request) => {
+      const isModule = new URL(request.url).pathname === "/contract.js";
+      const body = isModule ? await Deno.readFile(`${folder}/contract.js`) : "";
+      return new Response(body, {
+        headers: { "content-type": isModule ? "text/javascript" : "text/html" },
+      });
     });
-    try {
-      const page = await browser.newPage();
-      await page.goto(`http://127.0.0.1:${server.addr.port}/`);
-      const { failed, lines } = await page.evaluate<{ failed: number; lines: string[] }>(
-        `(async () => {
-        const { runContract } = await import("/contract.js");
-        const lines = [];
-        const failed = await runContract((line) => lines.push(line), "chromium");
-        return { failed, lines };
-      })()`,
-      );
-      const text = lines.join("\n");
-      if (failed > 0) throw new Error(`Chromium failed:\n${text}`);
-      return text;
-    } finally {
-      await browser.close();
-      await Deno.remove(profile, { recursive: true });
-    }
+    await using browser = await launchChromium();
+    const page = await browser.context.newPage();
+    await page.goto(`http://127.0.0.1:${server.addr.port}/`);
+    const { failed, lines } = await page.evaluate<{ failed: number; lines: string[] }>(
+      `(async () => {
+      const { runContract } = await import("/contract.js");
+      const lines = [];
+      const failed = await runContract((line) => lines.push(line), "chromium");
+      return { failed, lines };
+    })()`,
+    );
+    const text = lines.join("\n");
+    if (failed > 0) throw new Error(`Chromium failed:\n${text}`);
+    return text;
   },
 };
 
