@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { GroupPolicy, ServerPolicy } from "../client/config.ts";
 import { createClientError } from "../errors/errors.ts";
 import type { Auth } from "./auth.ts";
