@@ -24,8 +24,7 @@
  */
 
 export { type BoundaryContext, executeWithBoundary } from "./src/errors/boundary.ts";
-export { type Evidence, type EvidenceContext, toClientError } from "./src/errors/classify.ts";
-export { ERROR_CODES, type ErrorCode } from "./src/errors/codes.ts";
+export type { ErrorCode } from "./src/errors/codes.ts";
 export {
   type Delivery,
   type Effect,
@@ -72,7 +71,6 @@ export {
   type RetryPolicy,
   type ScheduledRetry,
 } from "./src/resilience/retry.ts";
-export { parseRetryAfter } from "./src/resilience/retry_after.ts";
 
 export type {
   ExecutionEvent,

@@ -56,10 +56,13 @@ export interface Execution<T = JsonValue> {
    * nobody looks at is not reported as unhandled: the events tell it too.
    */
   readonly response: Promise<ExecutionResponse<T>>;
+  /** How often the request was sent so far, >= 0. */
+  readonly attempts: number;
+  /** When the execution started, RFC 3339. */
+  readonly startedAt: string;
   /**
-   * Cancels the execution: `response` rejects with `CancelledError` (`cancelled`), or
-   * `OutcomeUnknownError` is its cause if an unsafe operation may have run. Does nothing once the
-   * execution has ended.
+   * Cancels the execution: `response` rejects with `CancelledError` (`cancelled`), whose `delivery`
+   * tells what is proved. Does nothing once the execution has ended.
    */
   cancel(): void;
 }

@@ -33,12 +33,12 @@ export class Run implements Execution, PipelineListener {
   readonly id: string;
   readonly group: string;
   readonly operation: string;
+  readonly startedAt: string;
   readonly response: Promise<ExecutionResponse>;
   readonly #call: Call;
   readonly #context: RunContext;
   readonly #pipeline: Pipeline;
   readonly #startedMs: number;
-  readonly #startedAt: string;
   /** What of ours ended it early; the caller's own abort leaves it unset. */
   #endedBy: ClientError | undefined;
 
@@ -50,7 +50,7 @@ export class Run implements Execution, PipelineListener {
     this.#context = context;
     this.#pipeline = new Pipeline(call, this);
     this.#startedMs = call.clock.now();
-    this.#startedAt = new Date(call.clock.wall()).toISOString();
+    this.startedAt = new Date(call.clock.wall()).toISOString();
     context.tracker.startOperation(this.id);
     context.counter.start();
     if (context.onEvent !== undefined) {
@@ -59,6 +59,10 @@ export class Run implements Execution, PipelineListener {
     this.response = this.#settle();
     // The handle's events tell a failure too, so nobody has to await the response.
     this.response.catch(() => {});
+  }
+
+  get attempts(): number {
+    return this.#pipeline.attempts;
   }
 
   get progress(): AsyncIterable<ProgressSnapshot> {
@@ -129,7 +133,7 @@ export class Run implements Execution, PipelineListener {
           { structuredContent: result.structuredContent }),
         attempts: this.#pipeline.attempts,
         elapsedMs: this.#elapsedMs(),
-        startedAt: this.#startedAt,
+        startedAt: this.startedAt,
       };
     } catch (error) {
       throw this.#fail(error);

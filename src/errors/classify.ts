@@ -60,15 +60,6 @@ interface Verdict {
  * @param evidence What was seen.
  * @param context The effect of the operation and the original error.
  * @returns The error that the attempt ends with.
- *
- * @example A refused connection proves that nothing was sent
- * ```ts
- * import { toClientError } from "@automcp/client";
- * import { assertEquals } from "@std/assert";
- *
- * const error = toClientError({ kind: "http", status: 502 }, { effect: "unsafe" });
- * assertEquals([error.code, error.delivery, error.retryable], ["unavailable", "unknown", false]);
- * ```
  */
 export function toClientError(evidence: Evidence, context: EvidenceContext): ClientError {
   const { code, message, ...proved } = judge(evidence, context);

@@ -42,40 +42,6 @@ export interface ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** What is proved, and whether it passes, when the code is all that is known. */
-const CODE_FACTS: Record<ErrorCode, { delivery: Delivery; temporary: boolean }> = {
-  authentication_not_configured: { delivery: "not_executed", temporary: false },
-  cancelled: { delivery: "unknown", temporary: false },
-  circuit_open: { delivery: "not_sent", temporary: true },
-  configuration_invalid: { delivery: "not_executed", temporary: false },
-  connection_lost: { delivery: "unknown", temporary: true },
-  connection_refused: { delivery: "not_sent", temporary: true },
-  deadline_exceeded: { delivery: "unknown", temporary: true },
-  execution_not_found: { delivery: "not_executed", temporary: false },
-  forbidden: { delivery: "not_executed", temporary: false },
-  group_not_found: { delivery: "not_executed", temporary: false },
-  idempotency_key_reused: { delivery: "not_executed", temporary: false },
-  internal: { delivery: "unknown", temporary: false },
-  invalid_arguments: { delivery: "unknown", temporary: false },
-  invalid_request: { delivery: "not_executed", temporary: false },
-  invalid_result: { delivery: "executed", temporary: false },
-  method_not_allowed: { delivery: "not_executed", temporary: false },
-  operation_failed: { delivery: "unknown", temporary: false },
-  operation_not_found: { delivery: "not_executed", temporary: false },
-  outcome_unknown: { delivery: "unknown", temporary: false },
-  pool_closed: { delivery: "not_sent", temporary: false },
-  pool_full: { delivery: "not_sent", temporary: true },
-  pool_timeout: { delivery: "not_sent", temporary: true },
-  protocol_error: { delivery: "unknown", temporary: false },
-  rate_limited: { delivery: "not_executed", temporary: true },
-  server_unauthorized: { delivery: "not_executed", temporary: false },
-  session_lost: { delivery: "not_executed", temporary: true },
-  shed: { delivery: "not_sent", temporary: true },
-  shutting_down: { delivery: "not_executed", temporary: true },
-  unauthorized: { delivery: "not_executed", temporary: false },
-  unavailable: { delivery: "unknown", temporary: true },
-};
-
 /**
  * What the world did to a call: the base of all errors that AutoMCP throws at run time.
  *
@@ -124,10 +90,10 @@ export class ClientError extends Error {
    */
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
-    const known = CODE_FACTS[code];
+    const [, delivery, temporary] = CODE_FACTS[code];
     this.code = code;
-    this.delivery = facts.delivery ?? known.delivery;
-    this.temporary = facts.temporary ?? known.temporary;
+    this.delivery = facts.delivery ?? delivery;
+    this.temporary = facts.temporary ?? temporary;
     this.retryable = this.temporary && isSafeToRepeat(facts.effect ?? "unsafe", this.delivery);
     this.attempts = facts.attempts ?? 0;
     this.retryAfterMs = facts.retryAfterMs;
@@ -255,38 +221,41 @@ export class CancelledError extends ClientError {
   override readonly name: string = "CancelledError";
 }
 
-/** The class that belongs to each code. */
-const CODE_CLASS: Record<ErrorCode, typeof ClientError> = {
-  authentication_not_configured: AuthenticationError,
-  cancelled: CancelledError,
-  circuit_open: CircuitOpenError,
-  configuration_invalid: ClientError,
-  connection_lost: ConnectionError,
-  connection_refused: ConnectionError,
-  deadline_exceeded: DeadlineExceededError,
-  execution_not_found: OperationError,
-  forbidden: AuthenticationError,
-  group_not_found: OperationError,
-  idempotency_key_reused: OperationError,
-  internal: ClientError,
-  invalid_arguments: OperationError,
-  invalid_request: ProtocolError,
-  invalid_result: OperationError,
-  method_not_allowed: ProtocolError,
-  operation_failed: OperationError,
-  operation_not_found: OperationError,
-  outcome_unknown: OutcomeUnknownError,
-  pool_closed: ResourceExhaustedError,
-  pool_full: ResourceExhaustedError,
-  pool_timeout: ResourceExhaustedError,
-  protocol_error: ProtocolError,
-  rate_limited: RetryableError,
-  server_unauthorized: AuthenticationError,
-  session_lost: ConnectionError,
-  shed: ResourceExhaustedError,
-  shutting_down: RetryableError,
-  unauthorized: AuthenticationError,
-  unavailable: RetryableError,
+/** Whether a cause is likely to pass by itself. */
+const [TEMPORARY, LASTING] = [true, false];
+
+/** What follows from a code alone: the class, what is proved, and whether the cause may pass. */
+const CODE_FACTS: Record<ErrorCode, readonly [typeof ClientError, Delivery, boolean]> = {
+  authentication_not_configured: [AuthenticationError, "not_executed", LASTING],
+  cancelled: [CancelledError, "unknown", LASTING],
+  circuit_open: [CircuitOpenError, "not_sent", TEMPORARY],
+  configuration_invalid: [ClientError, "not_executed", LASTING],
+  connection_lost: [ConnectionError, "unknown", TEMPORARY],
+  connection_refused: [ConnectionError, "not_sent", TEMPORARY],
+  deadline_exceeded: [DeadlineExceededError, "unknown", TEMPORARY],
+  execution_not_found: [OperationError, "not_executed", LASTING],
+  forbidden: [AuthenticationError, "not_executed", LASTING],
+  group_not_found: [OperationError, "not_executed", LASTING],
+  idempotency_key_reused: [OperationError, "not_executed", LASTING],
+  internal: [ClientError, "unknown", LASTING],
+  invalid_arguments: [OperationError, "unknown", LASTING],
+  invalid_request: [ProtocolError, "not_executed", LASTING],
+  invalid_result: [OperationError, "executed", LASTING],
+  method_not_allowed: [ProtocolError, "not_executed", LASTING],
+  operation_failed: [OperationError, "unknown", LASTING],
+  operation_not_found: [OperationError, "not_executed", LASTING],
+  outcome_unknown: [OutcomeUnknownError, "unknown", LASTING],
+  pool_closed: [ResourceExhaustedError, "not_sent", LASTING],
+  pool_full: [ResourceExhaustedError, "not_sent", TEMPORARY],
+  pool_timeout: [ResourceExhaustedError, "not_sent", TEMPORARY],
+  protocol_error: [ProtocolError, "unknown", LASTING],
+  rate_limited: [RetryableError, "not_executed", TEMPORARY],
+  server_unauthorized: [AuthenticationError, "not_executed", LASTING],
+  session_lost: [ConnectionError, "not_executed", TEMPORARY],
+  shed: [ResourceExhaustedError, "not_sent", TEMPORARY],
+  shutting_down: [RetryableError, "not_executed", TEMPORARY],
+  unauthorized: [AuthenticationError, "not_executed", LASTING],
+  unavailable: [RetryableError, "unknown", TEMPORARY],
 };
 
 /**
@@ -314,7 +283,7 @@ export function createClientError(
   message: string,
   facts?: ErrorFacts,
 ): ClientError {
-  return new CODE_CLASS[code](code, message, facts);
+  return new CODE_FACTS[code][0](code, message, facts);
 }
 
 /**

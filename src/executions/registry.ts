@@ -1,0 +1,207 @@
+import type { Execution, ExecutionResponse } from "../client/execution.ts";
+import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
+import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import type { ExecutionEvent } from "../progress/events.ts";
+import { type Clock, systemClock } from "../resilience/clock.ts";
+import type { ExecutionDocument, ExecutionState } from "./document.ts";
+
+/** How long an {@linkcode ExecutionRegistry} remembers. */
+export interface ExecutionRegistryOptions {
+  /**
+   * How long an execution is known after its end, in milliseconds, >= 0.
+   *
+   * @default {60000}
+   */
+  readonly endedTtlMs?: number;
+  /**
+   * How many executions are known after their end, an integer >= 0; the oldest are forgotten first.
+   *
+   * @default {1000}
+   */
+  readonly maxEnded?: number;
+  /** The clock that it is measured on. */
+  readonly clock?: Clock;
+}
+
+/** How an execution ended. */
+interface End {
+  readonly atMs: number;
+  readonly endedAt: string;
+  readonly response?: ExecutionResponse;
+  readonly error?: ClientError;
+}
+
+/** An execution that a registry knows. */
+export interface TrackedExecution {
+  /** The handle. */
+  readonly execution: Execution;
+  /** Returns what is known of it now. */
+  toDocument(): ExecutionDocument;
+  /** The error that it ended with; `undefined` while it runs and after a response. */
+  readonly error: ClientError | undefined;
+  /** Whether it has ended. */
+  readonly ended: boolean;
+  /** Its events after a number, in order, to the last. */
+  events(after?: number): AsyncIterable<ExecutionEvent>;
+}
+
+/**
+ * Knows the executions of one process by their ids: those that run, and for a while those that have
+ * ended. Each belongs to an owner, and does not exist for anybody else.
+ *
+ * It lives as long as its process or Durable Object; what must outlive that needs a journal.
+ *
+ * @example Find a running execution by its id
+ * ```ts
+ * import { AutoMCPClient } from "@automcp/client";
+ * import { ExecutionRegistry } from "@automcp/client/executions";
+ * import { createMcpConnector } from "@automcp/client/mcp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connector = createMcpConnector({ url: "http://localhost:9200/mcp" });
+ * const client = new AutoMCPClient("reports", { groups: { demo: { connector } } });
+ * const executions = new ExecutionRegistry();
+ *
+ * const { id, response } = executions.track(client.group("demo").start("add", { a: 1, b: 2 }), "me");
+ * await response;
+ * assertEquals(executions.find(id, "me").toDocument().state, "succeeded");
+ * await client.close();
+ * ```
+ */
+export class ExecutionRegistry {
+  readonly #endedTtlMs: number;
+  readonly #maxEnded: number;
+  readonly #clock: Clock;
+  readonly #running = new Map<string, Entry>();
+  /** In the order of their ends, so that the oldest comes first. */
+  readonly #ended = new Map<string, Entry>();
+
+  /**
+   * Creates an empty registry.
+   *
+   * @param options How long it remembers.
+   * @throws {RangeError} If a number is out of its range.
+   */
+  constructor(options: ExecutionRegistryOptions = {}) {
+    const act = "create a registry";
+    checkKeys(act, options, ["endedTtlMs", "maxEnded", "clock"]);
+    this.#endedTtlMs = checkNumber(act, "endedTtlMs", options.endedTtlMs ?? 60_000, { min: 0 });
+    this.#maxEnded = checkNumber(act, "maxEnded", options.maxEnded ?? 1_000, {
+      min: 0,
+      integer: true,
+    });
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * Remembers an execution from now until a while after its end.
+   *
+   * @param execution The execution.
+   * @param owner Who may see it.
+   * @returns The execution, for chaining.
+   *
+   * @example Remember what is started
+   * ```ts
+   * import type { Execution } from "@automcp/client";
+   * import { ExecutionRegistry } from "@automcp/client/executions";
+   *
+   * const executions = new ExecutionRegistry();
+   * const remember = (execution: Execution) => executions.track(execution, "anonymous");
+   * ```
+   */
+  track(execution: Execution, owner: string): Execution {
+    const entry = new Entry(execution, owner);
+    this.#running.set(execution.id, entry);
+    const end = (outcome: { response: ExecutionResponse } | { error: ClientError }): void => {
+      const endedAt = new Date(this.#clock.wall()).toISOString();
+      entry.end = { ...outcome, atMs: this.#clock.now(), endedAt };
+      this.#running.delete(execution.id);
+      this.#ended.set(execution.id, entry);
+      this.#forget();
+    };
+    execution.response.then((response) => end({ response }), (error) => {
+      const left = (): ClientError => createClientError("cancelled", "Its caller aborted it");
+      end({ error: isClientError(error) ? error : left() });
+    });
+    return execution;
+  }
+
+  /**
+   * Returns an execution.
+   *
+   * @param id Its id.
+   * @param owner Who asks.
+   * @returns The execution.
+   * @throws {OperationError} `execution_not_found` if there is none with this id for this owner.
+   *
+   * @example An execution that does not exist
+   * ```ts
+   * import { OperationError } from "@automcp/client";
+   * import { ExecutionRegistry } from "@automcp/client/executions";
+   * import { assertThrows } from "@std/assert";
+   *
+   * assertThrows(() => new ExecutionRegistry().find("nobody", "me"), OperationError);
+   * ```
+   */
+  find(id: string, owner: string): TrackedExecution {
+    this.#forget();
+    const entry = this.#running.get(id) ?? this.#ended.get(id);
+    if (entry !== undefined && entry.owner === owner) return entry;
+    throw createClientError("execution_not_found", "No execution with this id is known", {
+      delivery: "not_sent",
+    });
+  }
+
+  /** Forgets what has ended long ago, and the oldest of too many. */
+  #forget(): void {
+    const oldestMs = this.#clock.now() - this.#endedTtlMs;
+    for (const [id, { end }] of this.#ended) {
+      if (this.#ended.size <= this.#maxEnded && (end?.atMs ?? 0) > oldestMs) return;
+      this.#ended.delete(id);
+    }
+  }
+}
+
+class Entry implements TrackedExecution {
+  readonly execution: Execution;
+  readonly owner: string;
+  end: End | undefined;
+
+  constructor(execution: Execution, owner: string) {
+    this.execution = execution;
+    this.owner = owner;
+  }
+
+  get ended(): boolean {
+    return this.end !== undefined;
+  }
+
+  get error(): ClientError | undefined {
+    return this.end?.error;
+  }
+
+  toDocument(): ExecutionDocument {
+    const { id, group, operation, attempts, startedAt } = this.execution;
+    const { endedAt, response, error } = this.end ?? {};
+    return {
+      ...{ id, group, operation, state: this.#state(), attempts, startedAt },
+      ...(endedAt !== undefined && { endedAt }),
+      ...(response !== undefined && { response }),
+      ...(error !== undefined && { error: error.toJSON() }),
+    };
+  }
+
+  async *events(after: number = 0): AsyncIterable<ExecutionEvent> {
+    for await (const event of this.execution.events) {
+      if (event.type !== "gap") {
+        if (event.seq > after) yield event;
+      } else if (event.to > after) yield { ...event, from: Math.max(event.from, after + 1) };
+    }
+  }
+
+  #state(): ExecutionState {
+    if (this.end === undefined) return this.execution.attempts > 0 ? "running" : "queued";
+    if (this.end.response !== undefined) return "succeeded";
+    return this.end.error?.code === "cancelled" ? "cancelled" : "failed";
+  }
+}
