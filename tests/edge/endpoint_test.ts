@@ -1,0 +1,127 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { AutoMCPClient } from "../../src/client/client.ts";
+import { createEdgeConnector, type EdgeEvent } from "../../src/edge/mod.ts";
+import {
+  AuthenticationError,
+  CancelledError,
+  ClientError,
+  OutcomeUnknownError,
+} from "../../src/errors/errors.ts";
+import { startDemoEndpoint } from "../support/demo_endpoint.ts";
+
+/** A client over HTTP, as a browser has it, of a real endpoint before a real server. */
+async function connect(options: { key?: string } = {}) {
+  const host = await startDemoEndpoint({ key: "k1" });
+  const events: EdgeEvent[] = [];
+  const connector = createEdgeConnector({
+    url: host.url,
+    group: "demo",
+    key: options.key ?? "k1",
+    onEvent: (event) => events.push(event),
+  });
+  const client = new AutoMCPClient("page", { maxAttempts: 1, groups: { demo: { connector } } });
+  return {
+    demo: host.demo,
+    group: client.group("demo"),
+    events,
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      await host[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!condition()) {
+    assert(Date.now() < deadline, `Not within 5 s: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+Deno.test("an edge connector lists the endpoint's operations with their effects", async () => {
+  await using edge = await connect();
+  const { operations, era } = await edge.group.describe();
+  assertEquals(era, "edge");
+  assertEquals(Object.fromEntries(operations.map(({ name, effect }) => [name, effect])), {
+    add: "safe",
+    count: "safe",
+    flaky: "idempotent",
+    charge: "unsafe",
+    ledger: "safe",
+    cut: "unsafe",
+  });
+});
+
+Deno.test("an edge connector executes and hands progress on", async () => {
+  await using edge = await connect();
+  const sum = await edge.group.execute("add", { a: 1, b: 2 });
+  assertEquals([sum.status, sum.structuredContent], ["success", { sum: 3 }]);
+  const count = edge.group.start("count", { steps: 5, delayMs: 120 });
+  const seen: (string | undefined)[] = [];
+  for await (const { message } of count.progress) seen.push(message);
+  assertEquals((await count.response).structuredContent, { counted: 5 });
+  assert(seen.length >= 4, `${seen}`);
+  assertEquals(seen.at(-1), "Step 5 of 5");
+});
+
+Deno.test("an edge connector leaves the repeats to the endpoint and tells of them", async () => {
+  await using edge = await connect();
+  const response = await edge.group.execute("flaky", { failures: 1 });
+  assertEquals([response.status, response.attempts, edge.demo.calls], ["success", 1, 2]);
+  const attempts = edge.events.filter(({ type }) => type === "attempt").map(({ data }) => data);
+  const [, second] = attempts as { attempt: number; reason?: string }[];
+  assertEquals([attempts.length, second?.attempt, second?.reason], [2, 2, "unavailable"]);
+});
+
+Deno.test("an edge connector keeps the faults of arguments", async () => {
+  await using edge = await connect();
+  const error = await assertRejects(
+    () => edge.group.execute("count", { steps: -1 }),
+    ClientError,
+  );
+  assertEquals([error.code, error.issues.map(({ pointer }) => pointer)], [
+    "invalid_arguments",
+    ["/steps"],
+  ]);
+  assertEquals(edge.demo.calls, 0);
+});
+
+Deno.test("an edge connector says that nobody knows whether an unsafe operation ran", async () => {
+  await using edge = await connect();
+  const error = await assertRejects(
+    () => edge.group.execute("cut", { afterSteps: 1 }),
+    OutcomeUnknownError,
+  );
+  assertEquals([error.delivery, edge.demo.calls], ["unknown", 1]);
+});
+
+Deno.test("an edge connector's cancel reaches the server", async () => {
+  await using edge = await connect();
+  const execution = edge.group.start("count", { steps: 1_000, delayMs: 50 });
+  await until(() => edge.demo.inFlight === 1);
+  execution.cancel();
+  assertInstanceOf(await execution.response.catch((error) => error), CancelledError);
+  await until(() => edge.demo.inFlight === 0);
+  assertEquals(edge.demo.cancelled, 1);
+});
+
+Deno.test("an edge connector rejects with the caller's own reason", async () => {
+  await using edge = await connect();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const response = edge.group.execute("count", { steps: 1_000, delayMs: 50 }, { signal });
+  const rejection = response.catch((error) => error);
+  await until(() => edge.demo.inFlight === 1);
+  const reason = new Error("enough");
+  controller.abort(reason);
+  assertEquals(await rejection, reason);
+  await until(() => edge.demo.inFlight === 0);
+});
+
+Deno.test("an edge connector says when the key is refused", async () => {
+  await using edge = await connect({ key: "wrong" });
+  const error = await assertRejects(() => edge.group.execute("add", { a: 1, b: 2 }));
+  assertInstanceOf(error, AuthenticationError);
+  assertEquals(error.code, "unauthorized");
+});

@@ -1,0 +1,71 @@
+import { createDemoServer, type DemoServer } from "../../examples/demo_server.ts";
+import { AutoMCPClient } from "../../src/client/client.ts";
+import { createApp } from "../../src/hono/mod.ts";
+import { createMcpConnector } from "../../src/mcp/mod.ts";
+
+/** An endpoint with the console before the demo server, as a visitor finds it. */
+export interface DemoEndpoint extends AsyncDisposable {
+  readonly url: string;
+  readonly demo: DemoServer;
+}
+
+/** What may be asked of a host besides its defaults. */
+export interface DemoEndpointOptions {
+  /** The only key that the endpoint takes. */
+  readonly key?: string;
+}
+
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+  "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const ASSETS: Readonly<Record<string, [file: string, type: string]>> = {
+  "/": ["index.html", "text/html; charset=utf-8"],
+  "/app.js": ["app.js", "text/javascript; charset=utf-8"],
+  "/style.css": ["style.css", "text/css; charset=utf-8"],
+};
+const LOOPBACK = { hostname: "127.0.0.1", port: 0, onListen() {} } as const;
+
+/** Serves the endpoint and the built page; one of its servers is dead. */
+export async function startDemoEndpoint({ key }: DemoEndpointOptions = {}): Promise<DemoEndpoint> {
+  const demo = createDemoServer();
+  const server = Deno.serve(LOOPBACK, (request) => demo.fetch(request));
+  const url = `http://127.0.0.1:${server.addr.port}/mcp`;
+  const client = new AutoMCPClient("endpoint", {
+    groups: {
+      demo: {
+        connector: createMcpConnector({ url }),
+        trustAnnotations: true,
+        operations: { flaky: { effect: "idempotent" } },
+      },
+      archive: {
+        connector: createMcpConnector({ url: "http://127.0.0.1:1/mcp" }),
+        timeoutMs: 1_000,
+      },
+    },
+  });
+  const auth = key === undefined
+    ? "none"
+    : { keys: [{ principal: "visitor", sha256: await sha256(key) }] };
+  const app = createApp({ client, auth });
+  const front = Deno.serve(LOOPBACK, async (request) => {
+    const asset = ASSETS[new URL(request.url).pathname];
+    if (asset === undefined) return await app.fetch(request);
+    const file = new URL(`../../dist/console/${asset[0]}`, import.meta.url);
+    return new Response(await Deno.readFile(file), {
+      headers: { "content-type": asset[1], "content-security-policy": CSP },
+    });
+  });
+  return {
+    url: `http://127.0.0.1:${front.addr.port}/`,
+    demo,
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      await demo.close();
+      await Promise.all([front.shutdown(), server.shutdown()]);
+    },
+  };
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
