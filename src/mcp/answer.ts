@@ -44,15 +44,24 @@ export async function readAnswer(
     await body?.cancel().catch(() => {});
     throw new WireFault({ kind: "unusable_answer" });
   }
-  let text: string;
-  try {
-    text = await new Response(capBytes(body, options.maxAnswerBytes)).text();
-  } catch (error) {
-    throw error instanceof WireFault ? error : new WireFault({ kind: "no_answer" }, error);
-  }
+  const text = await readText(openReader(body, options.maxAnswerBytes));
   const message = parse(text);
   if (!isAnswer(message, options.id)) throw new WireFault({ kind: "unusable_answer" });
   options.deliver(message);
+}
+
+async function readText(reader: CappedReader): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (let chunk = await reader.read(); chunk !== undefined; chunk = await reader.read()) {
+      text += decoder.decode(chunk, { stream: true });
+    }
+  } catch (error) {
+    reader.cancel();
+    throw error instanceof WireFault ? error : new WireFault({ kind: "no_answer" }, error);
+  }
+  return text + decoder.decode();
 }
 
 async function readEvents(
@@ -66,12 +75,12 @@ async function readEvents(
     onRetry: (retryMs) => void (end.retryMs = retryMs),
   });
   const decoder = new TextDecoder();
-  const reader = capBytes(body, maxAnswerBytes).getReader();
+  const reader = openReader(body, maxAnswerBytes);
   try {
     while (true) {
-      const { done, value } = await reader.read();
-      if (done) return end;
-      parser.feed(decoder.decode(value, { stream: true }));
+      const chunk = await reader.read();
+      if (chunk === undefined) return end;
+      parser.feed(decoder.decode(chunk, { stream: true }));
       for (const event of events.splice(0)) {
         if (event.id !== undefined && event.id !== "") end.lastEventId = event.id;
         if (event.data === "" || (event.event ?? "message") !== "message") continue;
@@ -88,7 +97,7 @@ async function readEvents(
       }
     }
   } catch (error) {
-    void reader.cancel().catch(() => {});
+    reader.cancel();
     if (error instanceof WireFault) throw error;
     end.cause = error;
     return end;
@@ -96,10 +105,10 @@ async function readEvents(
 }
 
 /** Lets the server end the stream, because cancelling it would cost the connection. */
-function release(reader: ReadableStreamDefaultReader<Uint8Array>, clock: Clock): void {
-  const cancel = (): void => void reader.cancel().catch(() => {});
-  const undo = clock.setTimer(LINGER_MS, cancel);
-  reader.read().then(({ done }) => done || cancel(), () => {}).finally(undo);
+function release(reader: CappedReader, clock: Clock): void {
+  const undo = clock.setTimer(LINGER_MS, reader.cancel);
+  const ended = reader.read().then((chunk) => chunk === undefined, () => false);
+  void ended.then((ended) => ended || reader.cancel()).finally(undo);
 }
 
 function parse(text: string): JSONRPCMessage {
@@ -117,21 +126,44 @@ function isAnswer(message: JSONRPCMessage, id: RequestId): boolean {
     isJSONRPCResponse(message);
 }
 
-/** Lets a body through until it is larger than allowed; then it breaks with a {@linkcode WireFault}. */
+/** Reads a body until it is larger than allowed. */
+interface CappedReader {
+  /** Returns the next bytes, or `undefined` at the end. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Drops the rest. */
+  cancel(): void;
+}
+
+function openReader(body: ReadableStream<Uint8Array>, maxBytes: number): CappedReader {
+  const reader = body.getReader();
+  let bytes = 0;
+  return {
+    async read() {
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      if ((bytes += value.byteLength) <= maxBytes) return value;
+      throw new WireFault({ kind: "too_large" });
+    },
+    cancel: () => void reader.cancel().catch(() => {}),
+  };
+}
+
+/** Lets a body through until it is larger than allowed; then it breaks. */
 export function capBytes(
   body: ReadableStream<Uint8Array>,
   maxBytes: number,
 ): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  let bytes = 0;
+  const reader = openReader(body, maxBytes);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) return controller.close();
-      if ((bytes += value.byteLength) <= maxBytes) return controller.enqueue(value);
-      void reader.cancel().catch(() => {});
-      controller.error(new WireFault({ kind: "too_large" }));
+      try {
+        const chunk = await reader.read();
+        return chunk === undefined ? controller.close() : controller.enqueue(chunk);
+      } catch (error) {
+        reader.cancel();
+        controller.error(error);
+      }
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel: reader.cancel,
   }, { highWaterMark: 0 });
 }
