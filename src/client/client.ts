@@ -1,5 +1,5 @@
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { checkKeys, checkNumber, nearestName } from "../errors/misuse.ts";
+import { checkKeys, checkNumber, checkType, nearestName } from "../errors/misuse.ts";
 import { ProgressTracker } from "../progress/tracker.ts";
 import {
   type ClientConfig,
@@ -55,11 +55,7 @@ export class AutoMCPClient {
    * @throws {RangeError} If a number is out of its range.
    */
   constructor(name: string, config: ClientConfig) {
-    if (typeof name !== "string" || name === "") {
-      throw new TypeError(
-        `Cannot create a client as 'name' must be a string: current value is ${name}`,
-      );
-    }
+    checkType("create a client", "'name'", name, "string");
     this.name = name;
     this.#config = resolveClientConfig(config);
     const { clock, random, onEvent } = this.#config;

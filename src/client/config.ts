@@ -1,5 +1,5 @@
 import type { Effect } from "../errors/delivery.ts";
-import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import { checkKeys, checkNumber, checkType, misuse, resolveNumbers } from "../errors/misuse.ts";
 import { type Clock, systemClock, systemRandom } from "../resilience/clock.ts";
 import {
   type ResolvedRetryPolicy,
@@ -67,7 +67,7 @@ export interface ServerPolicy {
    */
   readonly acquireTimeoutMs?: number;
   /**
-   * The most calls that may wait for a place at once, an integer >= 0.
+   * The most calls that may wait for a place at once, an integer >= 1.
    *
    * @default {256}
    */
@@ -127,7 +127,12 @@ export interface ResolvedClientConfig {
   readonly random: () => number;
 }
 
-const SERVER_KEYS = ["poolSize", "acquireTimeoutMs", "maxWaiters"] as const;
+const SERVER_RULES = {
+  poolSize: { preset: 10, min: 1, integer: true },
+  acquireTimeoutMs: { preset: 5_000, min: 1 },
+  maxWaiters: { preset: 256, min: 1, integer: true },
+} as const;
+const SERVER_KEYS = Object.keys(SERVER_RULES) as (keyof ServerPolicy)[];
 const PRESET_KEYS: readonly string[] = ["timeoutMs", ...SERVER_KEYS, ...RETRY_POLICY_KEYS];
 const CLIENT_KEYS: readonly string[] = [...PRESET_KEYS, "groups", "onEvent", "clock", "random"];
 const GROUP_KEYS: readonly string[] = [
@@ -135,7 +140,7 @@ const GROUP_KEYS: readonly string[] = [
   ...["connector", "trustAnnotations", "include", "exclude", "operations"],
 ];
 const OPERATION_KEYS: readonly string[] = ["effect", "timeoutMs", "maxAttempts"];
-const EFFECTS: readonly unknown[] = ["safe", "idempotent", "unsafe"];
+const EFFECTS: readonly Effect[] = ["safe", "idempotent", "unsafe"];
 
 /**
  * Checks a configuration and fills in what it leaves out.
@@ -145,9 +150,9 @@ const EFFECTS: readonly unknown[] = ["safe", "idempotent", "unsafe"];
  */
 export function resolveClientConfig(config: ClientConfig): ResolvedClientConfig {
   const act = "create a client";
-  checkObject(act, "config", config);
+  checkType(act, "its configuration", config, "object");
   checkKeys(act, config, CLIENT_KEYS);
-  checkObject(act, "groups", config.groups);
+  checkType(act, "'groups'", config.groups, "object");
   const groups = Object.entries(config.groups).map(([name, group]) =>
     resolveGroup(name, group, config)
   );
@@ -163,15 +168,12 @@ export function resolveClientConfig(config: ClientConfig): ResolvedClientConfig 
 function resolveGroup(name: string, group: GroupConfig, presets: ClientConfig): ResolvedGroup {
   const act = `create group '${name}'`;
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)) {
-    throw new TypeError(
-      `Cannot ${act} as its name must be 1 to 64 letters, digits, '_', '.' or '-'`,
-    );
+    const requirement = "1 to 64 letters, digits, '_', '.' or '-'";
+    throw new TypeError(misuse(act, "its name", requirement, name));
   }
-  checkObject(act, "config", group);
+  checkType(act, "its configuration", group, "object");
   checkKeys(act, group, GROUP_KEYS);
-  if (typeof group.connector?.connect !== "function") {
-    throw new TypeError(`Cannot ${act} as 'connector' must be a connector`);
-  }
+  checkType(act, "'connector.connect'", group.connector?.connect, "function");
   const all = { ...presets, ...group };
   for (const [operation, policy] of Object.entries(group.operations ?? {})) {
     checkOperation(`${act}, operation '${operation}',`, policy);
@@ -182,18 +184,17 @@ function resolveGroup(name: string, group: GroupConfig, presets: ClientConfig): 
     policy: {
       timeoutMs: checkTimeout(act, all.timeoutMs ?? 30_000),
       retry: resolveRetryPolicy(all),
-      trustAnnotations: checkBoolean(act, "trustAnnotations", group.trustAnnotations ?? false),
+      trustAnnotations: checkType(
+        act,
+        "'trustAnnotations'",
+        group.trustAnnotations ?? false,
+        "boolean",
+      ),
       include: group.include && checkNames(act, "include", group.include),
       exclude: checkNames(act, "exclude", group.exclude ?? []),
       operations: new Map(Object.entries(group.operations ?? {})),
     },
-    server: {
-      poolSize: checkNumber(act, "poolSize", all.poolSize ?? 10, { min: 1, integer: true }),
-      acquireTimeoutMs: checkNumber(act, "acquireTimeoutMs", all.acquireTimeoutMs ?? 5_000, {
-        min: 1,
-      }),
-      maxWaiters: checkNumber(act, "maxWaiters", all.maxWaiters ?? 256, { min: 0, integer: true }),
-    },
+    server: resolveNumbers(act, all, SERVER_RULES),
   };
 }
 
@@ -222,33 +223,19 @@ function checkOperation(act: string, policy: OperationPolicy): void {
 }
 
 /** Returns an effect, or throws a `TypeError` that names the three. */
-export function checkEffect(act: string, effect: unknown): Effect {
-  if (EFFECTS.includes(effect)) return effect as Effect;
-  throw new TypeError(
-    `Cannot ${act} as 'effect' must be 'safe', 'idempotent' or 'unsafe': current value is ${effect}`,
-  );
+export function checkEffect(act: string, effect: Effect): Effect {
+  if (EFFECTS.includes(effect)) return effect;
+  throw new TypeError(misuse(act, "'effect'", "'safe', 'idempotent' or 'unsafe'", effect));
 }
 
 /** Returns a length of time that leaves some time, or throws. */
 export function checkTimeout(act: string, timeoutMs: unknown): number {
-  const value = checkNumber(act, "timeoutMs", timeoutMs, { min: 0 });
-  if (value > 0) return value;
-  throw new RangeError(`Cannot ${act} as 'timeoutMs' must be > 0: current value is 0`);
-}
-
-function checkBoolean(act: string, name: string, value: unknown): boolean {
-  if (typeof value === "boolean") return value;
-  throw new TypeError(`Cannot ${act} as '${name}' must be a boolean: current value is ${value}`);
+  return checkNumber(act, "timeoutMs", timeoutMs, { min: 0, above: true });
 }
 
 function checkNames(act: string, name: string, value: readonly string[]): ReadonlySet<string> {
   if (Array.isArray(value) && value.every((entry) => typeof entry === "string")) {
     return new Set(value);
   }
-  throw new TypeError(`Cannot ${act} as '${name}' must be a list of operation names`);
-}
-
-function checkObject(act: string, name: string, value: unknown): void {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
-  throw new TypeError(`Cannot ${act} as '${name}' must be an object: current value is ${value}`);
+  throw new TypeError(misuse(act, `'${name}'`, "a list of operation names", value));
 }

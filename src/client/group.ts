@@ -1,6 +1,6 @@
 import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
-import { checkKeys } from "../errors/misuse.ts";
+import { checkKeys, checkType } from "../errors/misuse.ts";
 import type { ProgressTracker } from "../progress/tracker.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { Deadline } from "../resilience/deadline.ts";
@@ -226,11 +226,7 @@ export class ClientGroup {
     policy?: ResolvedRetryPolicy,
   ): Run {
     const act = `start '${operation}'`;
-    if (typeof args !== "object" || args === null || Array.isArray(args)) {
-      throw new TypeError(
-        `Cannot ${act} as its arguments must be an object: current value is ${args}`,
-      );
-    }
+    checkType(act, "its arguments", args, "object");
     if (options.effect !== undefined) checkEffect(act, options.effect);
     const { server, tracker, clock, random, onEvent, onStart } = this.#context;
     const known = this.#group.policy.operations.get(operation);

@@ -1,9 +1,22 @@
 /** What a numeric option must be. */
 export interface NumberRule {
-  /** The smallest value allowed. */
+  /** The smallest value allowed, or with `above` the value that it must be greater than. */
   readonly min: number;
+  /** Whether `min` itself is not allowed. */
+  readonly above?: boolean;
   /** Whether only whole numbers are allowed; `Infinity` counts as whole. */
   readonly integer?: boolean;
+}
+
+/** A numeric option that has a value if nobody gives it one. */
+export interface PresetNumberRule extends NumberRule {
+  /** The value if nobody gives one. */
+  readonly preset: number;
+}
+
+/** Says what is wrong with a value, and what would be right. */
+export function misuse(act: string, what: string, requirement: string, value: unknown): string {
+  return `Cannot ${act} as ${what} must be ${requirement}: current value is ${String(value)}`;
 }
 
 /**
@@ -14,14 +27,46 @@ export interface NumberRule {
  * @throws {RangeError} If the value is NaN, too small, or not whole.
  */
 export function checkNumber(act: string, name: string, value: unknown, rule: NumberRule): number {
-  const requirement = `${rule.integer ? "an integer" : "a number"} >= ${rule.min}`;
-  const message = `Cannot ${act} as '${name}' must be ${requirement}: current value is ${
-    String(value)
-  }`;
+  const { min, above, integer } = rule;
+  const kind = `${integer ? "an integer" : "a number"} ${above ? ">" : ">="} ${min}`;
+  const message = misuse(act, `'${name}'`, kind, value);
   if (typeof value !== "number") throw new TypeError(message);
-  const whole = rule.integer !== true || Number.isInteger(value) || value === Infinity;
-  if (!(value >= rule.min) || !whole) throw new RangeError(message);
+  const whole = !integer || Number.isInteger(value) || value === Infinity;
+  if (!(above ? value > min : value >= min) || !whole) throw new RangeError(message);
   return value;
+}
+
+/**
+ * Returns all numeric options of a kind, those that are not given with their presets.
+ *
+ * @throws {TypeError} If a value is no number.
+ * @throws {RangeError} If a value breaks its rule.
+ */
+export function resolveNumbers<K extends string>(
+  act: string,
+  options: { readonly [name in NoInfer<K>]?: unknown },
+  rules: Readonly<Record<K, PresetNumberRule>>,
+): Record<K, number> {
+  const numbers = {} as Record<K, number>;
+  for (const name of Object.keys(rules) as K[]) {
+    numbers[name] = checkNumber(act, name, options[name] ?? rules[name].preset, rules[name]);
+  }
+  return numbers;
+}
+
+/**
+ * Returns a value if it is of the type that it must be; `null` is no object.
+ *
+ * @throws {TypeError} If it is of another.
+ */
+export function checkType<T>(
+  act: string,
+  what: string,
+  value: T,
+  type: "object" | "function" | "boolean" | "string",
+): T {
+  if (typeof value === type && value !== null && !Array.isArray(value)) return value;
+  throw new TypeError(misuse(act, what, `${type === "object" ? "an" : "a"} ${type}`, value));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
+import { checkNumber } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { type Estimate, PaceEstimate } from "./estimate.ts";
 import { EventLog, type NumberedEvent } from "./event_log.ts";
@@ -72,11 +73,7 @@ export class ExecutionProgress {
   /** Starts an attempt; its progress counts from 0 again. */
   startAttempt(attempt: number, why: { reason?: ErrorCode; waitMs?: number }): void {
     const min = this.#attemptStarted ? this.#attempt + 1 : 1;
-    if (!Number.isSafeInteger(attempt) || attempt < min) {
-      throw new RangeError(
-        `Cannot start an attempt as 'attempt' must be an integer >= ${min}: current value is ${attempt}`,
-      );
-    }
+    checkNumber("start an attempt", "attempt", attempt, { min, integer: true });
     this.#publishNow();
     this.#attempt = attempt;
     this.#attemptStarted = true;

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
+import { checkKeys, resolveNumbers } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import type { ProgressDropReason } from "./events.ts";
 
@@ -85,12 +86,14 @@ export interface ResolvedProgressTrackerOptions {
   readonly onDropped: ProgressTrackerOptions["onDropped"];
 }
 
-function checkBound(name: string, value: number, min: number): number {
-  if (Number.isSafeInteger(value) && value >= min) return value;
-  throw new RangeError(
-    `Cannot track progress as '${name}' must be an integer >= ${min}: current value is ${value}`,
-  );
-}
+const RULES = {
+  endedTtlMs: { preset: 60_000, min: 0 },
+  maxEnded: { preset: 1_000, min: 0, integer: true },
+  maxLogEvents: { preset: 256, min: 1, integer: true },
+  maxLogBytes: { preset: 65_536, min: 1, integer: true },
+} as const;
+const KEYS: readonly string[] = [...Object.keys(RULES), "clock", "allowRegress", "onDropped"];
+const ACT = "track progress";
 
 /**
  * Checks and completes the options of a tracker.
@@ -103,33 +106,7 @@ function checkBound(name: string, value: number, min: number): number {
 export function resolveProgressTrackerOptions(
   options: ProgressTrackerOptions,
 ): ResolvedProgressTrackerOptions {
-  const {
-    clock = systemClock,
-    allowRegress = false,
-    endedTtlMs = 60_000,
-    maxEnded = 1_000,
-    maxLogEvents = 256,
-    maxLogBytes = 65_536,
-    onDropped,
-    ...unknown
-  } = options;
-  for (const key of Object.keys(unknown)) {
-    throw new TypeError(
-      `Cannot track progress as options must be known ones: current value is '${key}'`,
-    );
-  }
-  if (!(endedTtlMs >= 0)) {
-    throw new RangeError(
-      `Cannot track progress as 'endedTtlMs' must be >= 0: current value is ${endedTtlMs}`,
-    );
-  }
-  return {
-    clock,
-    allowRegress,
-    endedTtlMs,
-    maxEnded: checkBound("maxEnded", maxEnded, 0),
-    maxLogEvents: checkBound("maxLogEvents", maxLogEvents, 1),
-    maxLogBytes: checkBound("maxLogBytes", maxLogBytes, 1),
-    onDropped,
-  };
+  checkKeys(ACT, options, KEYS);
+  const { clock = systemClock, allowRegress = false, onDropped } = options;
+  return { clock, allowRegress, onDropped, ...resolveNumbers(ACT, options, RULES) };
 }

@@ -1,3 +1,4 @@
+import { checkNumber, misuse } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import type {
   ExecutionEvent,
@@ -71,9 +72,7 @@ export class ProgressTracker {
    */
   startOperation(executionId: string): void {
     if (this.#running.has(executionId)) {
-      throw new TypeError(
-        `Cannot start an execution as its id must not run already: current value is '${executionId}'`,
-      );
+      throw new TypeError(misuse("start an execution", "its id", "a new one", executionId));
     }
     this.#ended.delete(executionId);
     this.#running.set(executionId, new ExecutionProgress(executionId, this.#options));
@@ -181,12 +180,8 @@ export class ProgressTracker {
    * ```
    */
   events(executionId: string, options: ReadEventsOptions = {}): AsyncIterable<ExecutionEvent> {
-    const after = options.after ?? 0;
-    if (!Number.isSafeInteger(after) || after < 0) {
-      throw new RangeError(
-        `Cannot read events as 'after' must be an integer >= 0: current value is ${after}`,
-      );
-    }
+    const rule = { min: 0, integer: true };
+    const after = checkNumber("read events", "after", options.after ?? 0, rule);
     return this.#read(executionId, options.signal, (execution) => {
       let seq = after;
       return () => {
@@ -217,9 +212,7 @@ export class ProgressTracker {
   #findRunning(action: string, executionId: string): ExecutionProgress {
     const execution = this.#running.get(executionId);
     if (execution !== undefined) return execution;
-    throw new TypeError(
-      `Cannot ${action} as the execution must run: current value is '${executionId}'`,
-    );
+    throw new TypeError(misuse(action, "the execution's id", "that of a running one", executionId));
   }
 
   /** Forgets on access what is too old: a timer for it would keep an idle process awake. */

@@ -296,7 +296,7 @@ Deno.test("ClientGroup refuses options and arguments that are wrong, at once", (
     TypeError,
     "did you mean 'timeoutMs'?",
   );
-  assertThrows(() => group.start("add", {}, { timeoutMs: 0 }), RangeError, "must be > 0");
+  assertThrows(() => group.start("add", {}, { timeoutMs: 0 }), RangeError, "must be a number > 0");
   assertThrows(() => group.start("add", {}, { timeoutMs: NaN }), RangeError);
   assertThrows(() => group.start("add", wrong([1])), TypeError, "must be an object");
   assertThrows(() => group.start("add", {}, wrong({ effect: "none" })), TypeError, "'idempotent'");

@@ -56,18 +56,18 @@ Deno.test("AutoMCPClient refuses numbers out of their range", () => {
 
 Deno.test("AutoMCPClient refuses values of the wrong type, saying what would be right", () => {
   const cases: [unknown, string][] = [
-    [undefined, "'config' must be an object"],
+    [undefined, "its configuration must be an object"],
     [{}, "'groups' must be an object"],
     [{ groups: [] }, "'groups' must be an object"],
-    [{ groups: { g: {} } }, "'connector' must be a connector"],
-    [{ groups: { g: null } }, "'config' must be an object"],
+    [{ groups: { g: {} } }, "'connector.connect' must be a function"],
+    [{ groups: { g: null } }, "its configuration must be an object"],
     [{ groups: { "a b": { connector } } }, "its name must be 1 to 64 letters"],
     [{ groups: { g: { connector, include: "add" } } }, "'include' must be a list"],
     [{ groups: { g: { connector, trustAnnotations: "yes" } } }, "must be a boolean"],
     [{ groups: { g: { connector, operations: { add: { effect: "none" } } } } }, "'effect' must be"],
   ];
   for (const [config, message] of cases) assertThrows(create(config as object), TypeError, message);
-  assertThrows(() => new AutoMCPClient("", { groups: {} }), TypeError, "'name'");
+  assertThrows(() => new AutoMCPClient(5 as never, { groups: {} }), TypeError, "'name'");
 });
 
 Deno.test("AutoMCPClient refuses groups that share a connector and disagree about its pool", () => {

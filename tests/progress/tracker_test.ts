@@ -326,15 +326,15 @@ Deno.test("ProgressTracker makes plain data", async () => {
 
 Deno.test("ProgressTracker refuses misuse", () => {
   const { tracker } = track();
-  assertThrows(() => tracker.startOperation("a"), TypeError, "current value is 'a'");
-  assertThrows(() => tracker.startAttempt("b", 1), TypeError, "current value is 'b'");
-  assertThrows(() => tracker.completeOperation("b", "failed"), TypeError, "current value is 'b'");
+  assertThrows(() => tracker.startOperation("a"), TypeError, "current value is a");
+  assertThrows(() => tracker.startAttempt("b", 1), TypeError, "current value is b");
+  assertThrows(() => tracker.completeOperation("b", "failed"), TypeError, "current value is b");
   for (const attempt of [0, 1.5, NaN]) {
     assertThrows(() => tracker.startAttempt("a", attempt), RangeError, `is ${attempt}`);
   }
   tracker.startAttempt("a", 2);
   assertThrows(() => tracker.startAttempt("a", 2), RangeError, "an integer >= 3");
-  for (const after of [-1, 0.5, NaN, Infinity]) {
+  for (const after of [-1, 0.5, NaN]) {
     assertThrows(() => tracker.events("a", { after }), RangeError, `is ${after}`);
   }
 });
@@ -342,7 +342,7 @@ Deno.test("ProgressTracker refuses misuse", () => {
 Deno.test("ProgressTracker checks its options", () => {
   const clock = new FakeClock();
   for (const [name, min] of [["maxEnded", 0], ["maxLogEvents", 1], ["maxLogBytes", 1]] as const) {
-    for (const value of [min - 1, min + 0.5, NaN, Infinity]) {
+    for (const value of [min - 1, min + 0.5, NaN]) {
       assertThrows(() => new ProgressTracker({ clock, [name]: value }), RangeError, name);
     }
     new ProgressTracker({ clock, [name]: min });
@@ -353,7 +353,7 @@ Deno.test("ProgressTracker checks its options", () => {
   assertThrows(
     () => new ProgressTracker({ ["maxEvents" as "maxEnded"]: 5 }),
     TypeError,
-    "current value is 'maxEvents'",
+    "'maxEvents' is no known option; did you mean 'maxEnded'?",
   );
 });
 
