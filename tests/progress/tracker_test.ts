@@ -353,7 +353,7 @@ Deno.test("ProgressTracker checks its options", () => {
   assertThrows(
     () => new ProgressTracker({ ["maxEvents" as "maxEnded"]: 5 }),
     TypeError,
-    "'maxEvents' is no known option; did you mean 'maxEnded'?",
+    "'maxEvents' is no known option; did you mean 'maxLogEvents'?",
   );
 });
 
