@@ -66,6 +66,13 @@ export function createApp(options: AppOptions): Hono<AuthEnv> {
   };
 
   answerFaults(app, toFailure);
+  app.use(methodNotAllowed({
+    app,
+    onMethodNotAllowed: (_c, methods) =>
+      refusal("method_not_allowed", "The route does not have this method", {
+        headers: { allow: methods.join(", ") },
+      }).getResponse(),
+  }));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
 
   app.use("/v1/*", requireAuth(auth));
@@ -91,8 +98,11 @@ export function createApp(options: AppOptions): Hono<AuthEnv> {
 }
 
 /**
- * Lets an app answer whatever goes wrong with problem details: unknown routes, methods that a route
- * does not have, and everything that a handler throws.
+ * Lets an app answer with problem details to unknown routes and for everything that a handler throws.
+ *
+ * @typeParam E The environment of the app.
+ * @param app The app.
+ * @param toFailure Turns whatever was thrown into what the caller may see.
  */
 export function answerFaults<E extends AuthEnv>(
   app: Hono<E>,
@@ -108,13 +118,6 @@ export function answerFaults<E extends AuthEnv>(
   app.notFound(() =>
     refusal("invalid_request", "The endpoint has no such route", { status: 404 }).getResponse()
   );
-  app.use(methodNotAllowed({
-    app,
-    onMethodNotAllowed: (_c, methods) =>
-      refusal("method_not_allowed", "The route does not have this method", {
-        headers: { allow: methods.join(", ") },
-      }).getResponse(),
-  }));
 }
 
 function logDefect(defect: unknown, id: string): void {

@@ -1,0 +1,254 @@
+import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { createTestHarness, type TestHarness } from "wrangler";
+import { createDemoServer, type DemoServer } from "../../examples/demo_server.ts";
+import { readEvents } from "../hono/_read_events.ts";
+
+const KEY = "a-key-of-ci";
+const ROOT = new URL("../../", import.meta.url);
+
+workerTest("the Worker with keys", keyedConfig, async (t, { demo, get, post }) => {
+  await t.step("serves health without a key", async () => {
+    assertEquals(await (await get("/healthz", {})).json(), { status: "ok" });
+  });
+
+  await t.step("executes and lists", async () => {
+    const response = await post("add", { a: 1, b: 2 });
+    const { structuredContent, attempts } = await response.json();
+    assertEquals([response.status, structuredContent, attempts], [200, { sum: 3 }, 1]);
+    assertEquals(response.headers.get("automcp-attempts"), "1");
+    const { groups: [group] } = await (await get("/v1/groups")).json();
+    assertEquals([group.name, group.era, group.server.name, group.operations], [
+      "demo",
+      "modern",
+      "automcp-demo",
+      6,
+    ]);
+    const { operations } = await (await get("/v1/groups/demo/operations")).json();
+    assertEquals(operations[0].effect, "safe");
+  });
+
+  await t.step("streams progress one by one", async () => {
+    const response = await post("count", { steps: 4, delayMs: 150 }, {
+      accept: "text/event-stream",
+    });
+    assertEquals(response.headers.get("content-type"), "text/event-stream");
+    const events = await Array.fromAsync(readEvents(response));
+    const steps = events.filter(({ event }) => event === "progress");
+    assertEquals(steps.map(({ data }) => data.progress), [1, 2, 3, 4]);
+    assertEquals(events.at(-1)?.data.structuredContent, { counted: 4 });
+    assertGreater(steps.at(-1)!.arrivedMs - steps[0]!.arrivedMs, 225);
+  });
+
+  await t.step("repeats what was refused and charges once", async () => {
+    const flaky = await (await post("flaky", { failures: 1 })).json();
+    assertEquals(flaky.attempts, 2);
+    await (await post("charge", { amount: 7 })).body?.cancel();
+    assertEquals(demo.ledger, [{ id: 1, amount: 7 }]);
+  });
+
+  await t.step("does not repeat a cut call, unless it is safe", async () => {
+    const before = demo.calls;
+    const unknown = await post("cut", { afterSteps: 1 });
+    const problem = await unknown.json();
+    assertEquals([unknown.status, problem.code, problem.delivery], [
+      502,
+      "outcome_unknown",
+      "unknown",
+    ]);
+    assertEquals(demo.calls, before + 1);
+    const lost = await (await post("cut", { afterSteps: 1 }, {}, "safe")).json();
+    assertEquals([lost.code, lost.attempts], ["connection_lost", 2]);
+    assertEquals(demo.calls, before + 3);
+  });
+
+  await t.step("cancels when the reader of the events leaves", async () => {
+    const caller = new AbortController();
+    const response = await post(
+      "count",
+      { steps: 500, delayMs: 20 },
+      { accept: "text/event-stream" },
+      "demo",
+      caller.signal,
+    );
+    for await (const { event } of readEvents(response)) if (event === "progress") break;
+    caller.abort();
+    // The harness goes on reading what the object no longer reads, so the server cannot tell.
+    await until(async () => {
+      const { groups } = await (await get("/v1/stats")).json();
+      return groups.demo.failedByCode.cancelled === 1 && groups.demo.running === 0;
+    });
+  });
+
+  await t.step("refuses what it must without a call to the server", async () => {
+    const before = demo.calls;
+    const add = "/v1/groups/demo/operations/add";
+    const cases: [Response, number, string][] = [
+      [await get("/v1/groups", {}), 401, "unauthorized"],
+      [await get("/v1/groups", { authorization: "Bearer wrong" }), 401, "unauthorized"],
+      [await post("add", {}, {}, "nope"), 404, "group_not_found"],
+      [await post("nope", {}), 404, "operation_not_found"],
+      [await post("add", { a: 1, b: "2" }), 400, "invalid_arguments"],
+      [await post("add", "{", {}), 400, "invalid_request"],
+      [await post("add", `{"a": "${"x".repeat(2 ** 20)}"}`), 413, "invalid_request"],
+      [await post("add", "{}", { "content-type": "text/plain" }), 415, "invalid_request"],
+      [await get(add), 405, "method_not_allowed"],
+      [await get("/v1/nope"), 404, "invalid_request"],
+      [await get("/nope"), 404, "invalid_request"],
+    ];
+    for (const [index, [response, status, code]] of cases.entries()) {
+      const problem = await response.json();
+      assertEquals([response.status, problem.code], [status, code], `case ${index}`);
+      assertEquals(response.headers.get("content-type"), "application/problem+json");
+      if (status === 401) assertStringIncludes(response.headers.get("www-authenticate")!, "Bearer");
+      if (code === "invalid_arguments") assertEquals(problem.errors[0].pointer, "/b");
+    }
+    assertEquals(demo.calls, before);
+  });
+
+  await t.step("sets security headers on every answer", async () => {
+    for (const path of ["/", "/healthz", "/v1/groups"]) {
+      const response = await get(path, {});
+      await response.body?.cancel();
+      const policy = response.headers.get("content-security-policy") ?? "";
+      assertStringIncludes(policy, "default-src 'none'");
+      assert(!policy.includes("unsafe-inline"));
+      assertEquals(response.headers.get("x-content-type-options"), "nosniff");
+    }
+  });
+
+  await t.step("spreads a principal over its shards", async () => {
+    const names = new Set<string>();
+    for (let i = 0; i < 40; i++) names.add((await (await get("/v1/stats")).json()).name);
+    assertEquals([...names].sort(), ["ci/0", "ci/1"]);
+  });
+});
+
+workerTest(
+  "the Worker without a configuration",
+  () => undefined,
+  async (t, { get, post, demo }) => {
+    await t.step("refuses everything under /v1 and stays healthy", async () => {
+      for (const response of [await get("/v1/groups"), await post("add", {})]) {
+        const { code } = await response.json();
+        assertEquals([response.status, code], [503, "authentication_not_configured"]);
+      }
+      assertEquals((await get("/healthz")).status, 200);
+      assertEquals(demo.calls, 0);
+    });
+  },
+);
+
+workerTest("the Worker with a broken configuration", brokenConfig, async (t, { get, harness }) => {
+  await t.step("tells the caller that, and the log why", async () => {
+    const response = await get("/v1/groups");
+    const text = await response.text();
+    assertEquals([response.status, JSON.parse(text).code], [503, "configuration_invalid"]);
+    assert(!text.includes("demo") && !text.includes("MISSING"), text);
+    const log = JSON.stringify(harness.getLogs());
+    assertStringIncludes(
+      log,
+      "mcpServers.demo.headers.Authorization: the environment holds no MISSING",
+    );
+    assertStringIncludes(log, "mcpServers.demo.automcp.retries: is no known key");
+    assertEquals((await get("/healthz")).status, 200);
+  });
+});
+
+workerTest("the Worker open to everybody", openConfig, async (t, { get, post }) => {
+  await t.step("asks for no key, and takes none of another site's pages", async () => {
+    assertEquals((await (await post("add", { a: 1, b: 2 })).json()).success, true);
+    const foreign = await get("/v1/groups", { origin: "https://evil.example" });
+    assertEquals([foreign.status, (await foreign.json()).code], [403, "forbidden"]);
+  });
+});
+
+async function keyedConfig(url: string): Promise<unknown> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(KEY));
+  const sha256 = Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+  const policy = { trustAnnotations: true, maxAttempts: 2 };
+  return {
+    auth: { keys: [{ principal: "ci", sha256 }] },
+    principals: { ci: { shards: 2 } },
+    mcpServers: {
+      demo: { url, headers: { "X-Token": "${TOKEN}" }, automcp: policy },
+      safe: { url, automcp: { ...policy, operations: { cut: { effect: "safe" } } } },
+    },
+  };
+}
+
+function brokenConfig(url: string): unknown {
+  const headers = { Authorization: "Bearer ${MISSING}" };
+  return { auth: "none", mcpServers: { demo: { url, headers, automcp: { retries: 3 } } } };
+}
+
+function openConfig(url: string): unknown {
+  return { auth: "none", mcpServers: { demo: { url, automcp: { trustAnnotations: true } } } };
+}
+
+interface Setting {
+  readonly harness: TestHarness;
+  readonly demo: DemoServer;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  post(
+    operation: string,
+    args: unknown,
+    headers?: Record<string, string>,
+    group?: string,
+    signal?: AbortSignal,
+  ): Promise<Response>;
+}
+
+function workerTest(
+  name: string,
+  config: (url: string) => unknown,
+  body: (t: Deno.TestContext, setting: Setting) => Promise<void>,
+): void {
+  Deno.test({
+    name,
+    // The harness owns processes and sockets, and frees them in its own time.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn(t) {
+      await Deno.mkdir(new URL("dist/console/", ROOT), { recursive: true });
+      const demo = createDemoServer();
+      const upstream = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, demo.fetch);
+      const json = await config(`http://127.0.0.1:${upstream.addr.port}/mcp`);
+      const harness = createTestHarness({
+        workers: [{
+          configPath: new URL("wrangler.toml", ROOT),
+          vars: json === undefined ? {} : { AUTOMCP_CONFIG: JSON.stringify(json), TOKEN: "t0p" },
+        }],
+      });
+      const key = { authorization: `Bearer ${KEY}` };
+      try {
+        const { url } = await harness.listen();
+        await body(t, {
+          harness,
+          demo,
+          get: (path, headers = key) => fetch(new URL(path, url), { headers }),
+          post: (operation, args, headers = {}, group = "demo", signal) =>
+            fetch(new URL(`/v1/groups/${group}/operations/${operation}`, url), {
+              method: "POST",
+              headers: { "content-type": "application/json", ...key, ...headers },
+              body: typeof args === "string" ? args : JSON.stringify(args),
+              ...(signal !== undefined && { signal }),
+            }),
+        });
+      } finally {
+        await harness.close();
+        await demo.close();
+        await upstream.shutdown();
+      }
+    },
+  });
+}
+
+/** Waits, at most 5 s, for what must come about soon. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 5_000;
+  while (!await condition()) {
+    assert(performance.now() < endMs, "It did not come about in 5 s");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
