@@ -1,3 +1,5 @@
+import { MAX_TIMER_MS } from "./clock.ts";
+
 /** How long to wait between attempts: full jitter under a ceiling that grows. */
 export interface BackoffOptions {
   /**
@@ -44,5 +46,5 @@ export function drawBackoffMs(
 ): number {
   const { baseDelayMs = 100, backoffFactor = 1.5, maxDelayMs = 2_000 } = options;
   const ceilingMs = baseDelayMs === 0 ? 0 : baseDelayMs * backoffFactor ** (failures - 1);
-  return random() * Math.min(maxDelayMs, ceilingMs);
+  return random() * Math.min(maxDelayMs, ceilingMs, MAX_TIMER_MS);
 }

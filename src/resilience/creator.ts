@@ -74,8 +74,9 @@ export class Creator<T> {
   }
 
   async #create(): Promise<void> {
-    const generation = ++this.#generation;
     await null; // the creation must be known to run before it can fail
+    if (this.#hooks.wanted() < 0) return; // who wanted it has left meanwhile
+    const generation = ++this.#generation;
     let resource: T;
     try {
       resource = await this.#options.create({ signal: this.#closing.signal, generation });

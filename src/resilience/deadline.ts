@@ -24,8 +24,14 @@ export class Deadline {
    *
    * @param atMs The instant, in milliseconds of the clock's monotonic time; `Infinity` never comes.
    * @param clock The clock that it is measured on.
+   * @throws {RangeError} If the instant is not a number.
    */
   constructor(atMs: number, clock: Clock = systemClock) {
+    if (Number.isNaN(atMs)) {
+      throw new RangeError(
+        `Cannot set a deadline as 'atMs' must be a number: current value is ${atMs}`,
+      );
+    }
     this.atMs = atMs;
     this.#clock = clock;
   }

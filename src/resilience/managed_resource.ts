@@ -9,7 +9,7 @@ export interface Slot<T> {
   /** Which creation of the pool it comes from, counted from 1. */
   readonly generation: number;
   /** The most leases at once. */
-  readonly capacity: number;
+  capacity: number;
   /** The leases that are out. */
   leases: number;
   /** Set once a lease was failed: no new lease, destroyed with the last one's release. */

@@ -1,11 +1,13 @@
-import { type ClientError, createClientError } from "../errors/errors.ts";
 import { checkKeys, checkNumber } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
 import { type LeaseOwner, ManagedResource, type Slot } from "./managed_resource.ts";
+import { closedError, fullError, timeoutError } from "./pool_errors.ts";
 import {
   type AcquireOptions,
+  checkAcquireOptions,
+  checkCapacity,
   type DestroyReason,
   type PoolEvent,
   type PoolOptions,
@@ -15,8 +17,6 @@ import {
 } from "./pool_options.ts";
 import { type PoolStats, WaitHistogram } from "./pool_stats.ts";
 import { Waiter, WaitQueue } from "./waiter.ts";
-
-const ACQUIRE_KEYS: readonly string[] = ["signal", "deadline", "acquireTimeoutMs", "priority"];
 
 /**
  * Lends resources: creates them on demand, one at a time, and never lends more than `poolSize` leases.
@@ -50,11 +50,7 @@ export class ResourcePool<T> {
   readonly #waiters = new WaitQueue<T>();
   readonly #destructions = new Set<Promise<void>>();
   readonly #waits = new WaitHistogram();
-  readonly #destroyed: Record<DestroyReason, number> = {
-    failed: 0,
-    pool_closed: 0,
-    created_late: 0,
-  };
+  readonly #destroyed = { failed: 0, pool_closed: 0, created_late: 0 };
   #closed: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
@@ -88,6 +84,7 @@ export class ResourcePool<T> {
    * @throws {ResourceExhaustedError} `pool_timeout` (with the last failed creation as its cause),
    * `pool_full` if too many wait, `pool_closed`.
    * @throws The reason of the signal, or a failure of creating that will not pass.
+   * @throws {TypeError} If an option is unknown or of the wrong type; `RangeError` if out of range.
    *
    * @example Give up after a second
    * ```ts
@@ -100,25 +97,18 @@ export class ResourcePool<T> {
    * ```
    */
   acquire(options: AcquireOptions = {}): Promise<ManagedResource<T>> {
-    checkKeys("acquire", options, ACQUIRE_KEYS);
+    checkAcquireOptions(options);
     const { signal, deadline, priority = "interactive" } = options;
-    const longestMs = options.acquireTimeoutMs === undefined
-      ? this.#options.acquireTimeoutMs
-      : checkNumber("acquire", "acquireTimeoutMs", options.acquireTimeoutMs, { min: 0 });
+    const { acquireTimeoutMs = this.#options.acquireTimeoutMs } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#closed !== undefined) return Promise.reject(closedError());
     const slot = this.#waiters.size === 0 ? this.#free() : undefined;
     if (slot !== undefined) return Promise.resolve(this.#lend(slot, 0));
     if (this.#waiters.size >= this.#options.maxWaiters) {
-      return Promise.reject(
-        createClientError(
-          "pool_full",
-          `Already ${this.#waiters.size} callers wait for a connection`,
-        ),
-      );
+      return Promise.reject(fullError(this.#waiters.size));
     }
-    const timeoutMs = Math.min(longestMs, deadline?.remainingMs() ?? Infinity);
-    if (timeoutMs <= 0) return Promise.reject(this.#timeoutError(timeoutMs));
+    const timeoutMs = Math.min(acquireTimeoutMs, deadline?.remainingMs() ?? Infinity);
+    if (timeoutMs <= 0) return Promise.reject(timeoutError(timeoutMs, this.#creator.lastError));
     return this.#wait(timeoutMs, priority, signal);
   }
 
@@ -183,8 +173,14 @@ export class ResourcePool<T> {
    * ```
    */
   close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    checkKeys("close", options, ["graceMs"]);
     const graceMs = checkNumber("close", "graceMs", options.graceMs ?? 5_000, { min: 0 });
-    return this.#closed ??= this.#close(graceMs);
+    if (this.#closed === undefined) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#closed = promise; // before anybody is told, who might close it again
+      resolve(this.#close(graceMs));
+    }
+    return this.#closed;
   }
 
   /** Closes the pool with the default grace. */
@@ -212,11 +208,7 @@ export class ResourcePool<T> {
     };
   }
 
-  #wait(
-    timeoutMs: number,
-    priority: Priority,
-    signal: AbortSignal | undefined,
-  ): Promise<ManagedResource<T>> {
+  #wait(timeoutMs: number, priority: Priority, signal?: AbortSignal): Promise<ManagedResource<T>> {
     const { clock } = this.#options;
     const waiter = new Waiter<T>(clock.now(), signal);
     const remove = this.#waiters.add(waiter, priority);
@@ -225,7 +217,7 @@ export class ResourcePool<T> {
       if (this.#waiters.size === 0) this.#creator.rest();
     };
     if (timeoutMs !== Infinity) {
-      const expire = (): void => waiter.reject(this.#timeoutError(timeoutMs));
+      const expire = () => waiter.reject(timeoutError(timeoutMs, this.#creator.lastError));
       waiter.undoTimer = clock.setTimer(timeoutMs, expire);
     }
     this.#creator.createOnDemand();
@@ -244,11 +236,17 @@ export class ResourcePool<T> {
   }
 
   #add(resource: T, generation: number): void {
-    const capacity = this.#options.leasesPerResource(resource);
-    const state = { capacity, leases: 0, failure: undefined, destroyed: false };
+    const state = { capacity: 0, leases: 0, failure: undefined, destroyed: false };
     const slot: Slot<T> = { resource, generation, ...state };
-    if (this.#closed === undefined) this.#usable.add(slot);
-    else this.#destroy(slot, "created_late");
+    if (this.#closed !== undefined) return this.#destroy(slot, "created_late");
+    try {
+      slot.capacity = checkCapacity(this.#options.leasesPerResource(resource));
+      this.#usable.add(slot);
+    } catch (error) {
+      slot.failure = { error };
+      this.#destroy(slot, "failed");
+      this.#waiters.rejectAll(() => error);
+    }
   }
 
   /** The usable resource with the fewest leases, of equals the oldest; none if all are full. */
@@ -295,6 +293,7 @@ export class ResourcePool<T> {
   #serve(): void {
     const { clock } = this.#options;
     for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
+      if (waiter.rejectIfAborted()) continue;
       const slot = this.#free();
       if (slot === undefined) break;
       waiter.resolve(this.#lend(slot, clock.now() - waiter.startedMs));
@@ -327,7 +326,6 @@ export class ResourcePool<T> {
 
   async #close(graceMs: number): Promise<void> {
     const { clock } = this.#options;
-    await null; // lets `#closed` be set before anybody asks for it
     this.#creator.close(closedError());
     this.#waiters.rejectAll(closedError);
     for (const slot of this.#usable) if (slot.leases === 0) this.#destroy(slot, "pool_closed");
@@ -344,18 +342,7 @@ export class ResourcePool<T> {
     }
   }
 
-  #timeoutError(timeoutMs: number): ClientError {
-    const failed = this.#creator.lastError;
-    const what = failed === undefined ? "became free" : "could be made";
-    const message = `No connection ${what} within ${Math.round(timeoutMs)} ms`;
-    return createClientError("pool_timeout", message, failed && { cause: failed.error });
-  }
-
   #emit(event: PoolEvent): void {
     if (this.#options.onEvent !== undefined) notify(this.#options.onEvent, event);
   }
-}
-
-function closedError(): ClientError {
-  return createClientError("pool_closed", "The pool was closed");
 }

@@ -66,7 +66,7 @@ export interface PoolOptions<T> {
    */
   readonly acquireTimeoutMs?: number;
   /**
-   * The most callers that may wait at once, an integer >= 0.
+   * The most callers that may wait at once, for a creation too, an integer >= 1.
    *
    * @default {256}
    */
@@ -133,7 +133,10 @@ const KEYS: readonly string[] = [
   "clock",
   "random",
 ];
+const FUNCTION_KEYS = ["destroy", "leasesPerResource", "isTemporary", "onEvent", "random"] as const;
 const ACT = "create a pool";
+const ACQUIRE_KEYS: readonly string[] = ["signal", "deadline", "acquireTimeoutMs", "priority"];
+const PRIORITIES: readonly unknown[] = ["interactive", "background"];
 
 /**
  * Checks the options of a pool and fills in what they leave out.
@@ -143,10 +146,9 @@ const ACT = "create a pool";
  */
 export function resolvePoolOptions<T>(options: PoolOptions<T>): ResolvedPoolOptions<T> {
   checkKeys(ACT, options, KEYS);
-  if (typeof options.create !== "function") {
-    throw new TypeError(
-      `Cannot create a pool as 'create' must be a function: current value is ${options.create}`,
-    );
+  checkFunction("create", options.create);
+  for (const name of FUNCTION_KEYS) {
+    if (options[name] !== undefined) checkFunction(name, options[name]);
   }
   const count = (name: keyof PoolOptions<T>, preset: number, min: number): number =>
     checkNumber(ACT, name, options[name] ?? preset, { min, integer: true });
@@ -160,11 +162,43 @@ export function resolvePoolOptions<T>(options: PoolOptions<T>): ResolvedPoolOpti
     acquireTimeoutMs: checkNumber(ACT, "acquireTimeoutMs", options.acquireTimeoutMs ?? 5_000, {
       min: 0,
     }),
-    maxWaiters: count("maxWaiters", 256, 0),
+    maxWaiters: count("maxWaiters", 256, 1),
     createParallelism: count("createParallelism", 1, 1),
     isTemporary: options.isTemporary ?? ((error) => !isClientError(error) || error.temporary),
     onEvent: options.onEvent,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   };
+}
+
+/**
+ * Checks how a caller wants to wait.
+ *
+ * @throws {TypeError} If an option is unknown or of the wrong type.
+ * @throws {RangeError} If a value is out of its range.
+ */
+export function checkAcquireOptions(options: AcquireOptions): void {
+  checkKeys("acquire", options, ACQUIRE_KEYS);
+  const { acquireTimeoutMs, priority } = options;
+  if (acquireTimeoutMs !== undefined) {
+    checkNumber("acquire", "acquireTimeoutMs", acquireTimeoutMs, { min: 0 });
+  }
+  if (priority !== undefined && !PRIORITIES.includes(priority)) {
+    throw new TypeError(
+      `Cannot acquire as 'priority' must be one of ${PRIORITIES.join(", ")}: ` +
+        `current value is ${String(priority)}`,
+    );
+  }
+}
+
+/** Returns how many leases a resource may carry, if `leasesPerResource` said something usable. */
+export function checkCapacity(leases: number): number {
+  return checkNumber("lend a resource", "leasesPerResource", leases, { min: 1, integer: true });
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new TypeError(
+    `Cannot ${ACT} as '${name}' must be a function: current value is ${String(value)}`,
+  );
 }

@@ -4,7 +4,7 @@ import { isClientError } from "../errors/errors.ts";
 import { checkKeys, checkNumber } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { type BackoffOptions, drawBackoffMs } from "./backoff.ts";
-import { type Clock, systemClock, systemRandom } from "./clock.ts";
+import { type Clock, MAX_TIMER_MS, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 
 /** What is known of a failed attempt: whether it may be repeated, and whether that is worth it. */
@@ -124,7 +124,8 @@ export function resolveRetryPolicy(policy: RetryPolicy): ResolvedRetryPolicy {
     throttledBaseDelayMs: check("throttledBaseDelayMs", 1_000, 0),
     backoffFactor: check("backoffFactor", 1.5, 1),
     maxDelayMs: check("maxDelayMs", 2_000, 0),
-    maxRetryAfterMs: check("maxRetryAfterMs", 60_000, 0),
+    // No timer is longer, and a wait that is cut short would be a send before its hint.
+    maxRetryAfterMs: Math.min(check("maxRetryAfterMs", 60_000, 0), MAX_TIMER_MS),
   };
 }
 
@@ -179,12 +180,12 @@ export async function retry<T>(
       const failed = classify(error);
       if (failed === undefined || !failed.temporary) throw error;
       if (!isSafeToRepeat(effect, failed.delivery)) throw error;
+      failures++;
       if (failed.repaired === true) {
         if (deadline?.isPast()) throw error;
         notify(options.onRetry, { error, attempt, waitMs: 0 });
         continue;
       }
-      failures++;
       if (failed.counts !== false) used++;
       if (policy.maxAttempts === 1 || used >= policy.maxAttempts) throw error;
       const waitMs = drawWaitMs(failed, failures, policy, random);
@@ -203,7 +204,7 @@ function drawWaitMs(
   random: () => number,
 ): number | undefined {
   const { retryAfterMs } = failed;
-  if (retryAfterMs !== undefined) {
+  if (retryAfterMs !== undefined && retryAfterMs >= 0) {
     if (retryAfterMs > policy.maxRetryAfterMs) return undefined;
     // Spread, so that the clients that were refused together do not come back together.
     return retryAfterMs + random() * Math.min(1_000, retryAfterMs / 2);

@@ -26,6 +26,13 @@ export class Waiter<T> implements EventListenerObject {
     this.reject(this.#signal?.reason);
   }
 
+  /** Leaves if the signal is aborted but has not told yet: the place belongs to the next. */
+  rejectIfAborted(): boolean {
+    if (this.#signal?.aborted !== true) return false;
+    this.handleEvent();
+    return true;
+  }
+
   resolve(lease: ManagedResource<T>): void {
     this.#settle();
     this.#resolve(lease);

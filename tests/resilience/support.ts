@@ -1,0 +1,117 @@
+import { isClientError } from "../../src/errors/errors.ts";
+import type { ManagedResource } from "../../src/resilience/managed_resource.ts";
+import { ResourcePool } from "../../src/resilience/pool.ts";
+import type { CreateOptions, PoolEvent, PoolOptions } from "../../src/resilience/pool_options.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+/** What the pools of these tests lend. */
+export interface Item {
+  readonly id: number;
+}
+
+/** A pool on a fake clock, and what became of its items. */
+export interface PoolFixture {
+  readonly clock: FakeClock;
+  readonly pool: ResourcePool<Item>;
+  readonly destroyed: number[];
+  readonly events: PoolEvent[];
+}
+
+/** Returns a pool whose items are numbered by their creation, which succeeds at once. */
+export function createPool(options: Partial<PoolOptions<Item>> = {}): PoolFixture {
+  const clock = new FakeClock();
+  const destroyed: number[] = [];
+  const events: PoolEvent[] = [];
+  const pool = new ResourcePool<Item>({
+    create: ({ generation }) => Promise.resolve({ id: generation }),
+    destroy: ({ id }) => void destroyed.push(id),
+    onEvent: (event) => void events.push(event),
+    clock,
+    random: () => 0.5,
+    ...options,
+  });
+  return { clock, pool, destroyed, events };
+}
+
+/** A creation that the test settles. */
+export interface Creation extends CreateOptions {
+  succeed(): void;
+  fail(error: unknown): void;
+}
+
+/** Creations that wait for the test to settle them. */
+export class Creations {
+  /** Those that run, the oldest first. */
+  readonly running: Creation[] = [];
+  /** How many were begun. */
+  started = 0;
+  /** The most that ran at once. */
+  most = 0;
+
+  readonly create = ({ signal, generation }: CreateOptions): Promise<Item> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Item>();
+    const end = (): void => void this.running.splice(this.running.indexOf(creation), 1);
+    const creation: Creation = {
+      signal,
+      generation,
+      succeed: () => (end(), resolve({ id: generation })),
+      fail: (error) => (end(), reject(error)),
+    };
+    this.running.push(creation);
+    this.started++;
+    this.most = Math.max(this.most, this.running.length);
+    return promise;
+  };
+}
+
+/** What has become of a promise for a lease. */
+export interface Watched {
+  lease: ManagedResource<Item> | undefined;
+  /** `"pending"`, `"lease"`, the code of a `ClientError`, or the reason as text. */
+  outcome: string;
+  error: unknown;
+}
+
+/** Watches a promise for a lease. */
+export function watch(promise: Promise<ManagedResource<Item>>): Watched {
+  const watched: Watched = { lease: undefined, outcome: "pending", error: undefined };
+  promise.then((lease) => {
+    watched.lease = lease;
+    watched.outcome = "lease";
+  }, (error) => {
+    watched.error = error;
+    watched.outcome = isClientError(error) ? error.code : String(error);
+  });
+  return watched;
+}
+
+/** Lets promises settle within the macrotask; no chain of the pool is as long as this. */
+export async function flush(): Promise<void> {
+  for (let turn = 0; turn < 32; turn++) await null;
+}
+
+/** A controller that counts who listens to its signal. */
+export class CountedAbort extends AbortController {
+  readonly #listening = new Set<unknown>();
+
+  constructor() {
+    super();
+    const { signal } = this;
+    const [add, remove] = [signal.addEventListener, signal.removeEventListener];
+    signal.addEventListener = (...args: unknown[]) => {
+      this.#listening.add(args[1]);
+      // One that listens once is gone with the abort, whether it is removed or not.
+      add.call(signal, "abort", () => this.#listening.delete(args[1]), { once: true });
+      add.apply(signal, args as Parameters<typeof add>);
+    };
+    signal.removeEventListener = (...args: unknown[]) => {
+      this.#listening.delete(args[1]);
+      remove.apply(signal, args as Parameters<typeof remove>);
+    };
+  }
+
+  /** How many listen now. */
+  get listeners(): number {
+    return this.#listening.size;
+  }
+}
