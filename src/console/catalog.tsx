@@ -70,8 +70,12 @@ function GroupView({ group, operations, filter, hash }: GroupProps) {
         <span class="count">{list.length > 0 ? list.length : group.operations ?? ""}</span>
       </h2>
       <p class="about">
-        {[STATES[state], server && `${server.name} ${server.version}`, era].filter(Boolean)
-          .join(" · ")}
+        {state === "open" && <span class="hidden">{STATES.open}</span>}
+        {[
+          state === "open" ? undefined : STATES[state],
+          server && `${server.name} ${server.version}`,
+          era,
+        ].filter(Boolean).join(" · ")}
       </p>
       {problem !== undefined && list.length === 0 && (
         <p class="trouble">

@@ -140,10 +140,7 @@ function FieldView({ field, value, faults, onChange }: FieldProps) {
   return (
     <div class={`field ${field.kind}`}>
       <div class="label">
-        <label for={id}>
-          {field.title}
-          {field.required && <span class="required" title="required">*</span>}
-        </label>
+        <label for={id} class={field.required ? "required" : undefined}>{field.title}</label>
         <span class="hint">{field.hint}</span>
       </div>
       {field.kind === "choice"

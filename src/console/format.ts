@@ -9,9 +9,9 @@ export function formatMs(ms: number): string {
 
 /** Shows a time that nobody knows exactly. */
 export function formatEta(ms: number): string {
-  return ms < 1_000
-    ? "less than 1 s left"
-    : `about ${formatMs(Math.round(ms / 1_000) * 1_000)} left`;
+  if (ms < 1_000) return "less than 1 s left";
+  const seconds = Math.round(ms / 1_000);
+  return `about ${seconds < 60 ? `${seconds} s` : formatMs(seconds * 1_000)} left`;
 }
 
 /** Shows a number as people group its digits. */

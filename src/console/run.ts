@@ -39,8 +39,10 @@ export interface RunState {
   readonly error: ClientError | undefined;
 }
 
+/** What a run needs of an execution. */
+export type RunningOperation = Pick<Execution, "progress" | "response" | "cancel">;
 /** Starts an operation with arguments. */
-export type StartOperation = (args: JsonObject, timeoutMs: number) => Execution;
+export type StartOperation = (args: JsonObject, timeoutMs: number) => RunningOperation;
 
 const IDLE: RunState = {
   status: "idle",
@@ -64,7 +66,7 @@ export class Run {
   readonly #start: StartOperation;
   readonly #listeners = new Set<() => void>();
   #state: RunState = IDLE;
-  #execution: Execution | undefined;
+  #execution: RunningOperation | undefined;
 
   constructor(start: StartOperation) {
     this.#start = start;
@@ -132,7 +134,7 @@ export class Run {
     }
   }
 
-  async #follow(execution: Execution): Promise<void> {
+  async #follow(execution: RunningOperation): Promise<void> {
     for await (const progress of execution.progress) {
       if (this.#execution === execution) this.#set({ progress });
     }

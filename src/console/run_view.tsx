@@ -1,7 +1,7 @@
-import { useEffect, useState } from "hono/jsx/dom";
+import { useEffect, useRef, useState } from "hono/jsx/dom";
 import type { ProgressSnapshot } from "../progress/events.ts";
 import { formatCount, formatEta, formatMs } from "./format.ts";
-import type { RunState } from "./run.ts";
+import type { LogEntry, RunState } from "./run.ts";
 
 const STATUS: Record<RunState["status"], string> = {
   idle: "",
@@ -16,16 +16,15 @@ const TICK_MS = 100;
 
 /** How far the newest run is, and what happened in it. */
 export function RunView({ state }: { state: RunState }) {
-  const { status, progress, response, attempt, log, executionId } = state;
+  const { status, progress, attempt, log, executionId } = state;
   const elapsedMs = useElapsed(state);
   const running = status === "running";
-  const sent = response === undefined ? attempt : response.attempts;
   return (
     <section class="run" aria-label="Run">
       <div class="run-head">
         <h2 class={`status ${status}`} role="status">{STATUS[status]}</h2>
         <span class="facts">
-          {sent > 1 && <span>{running ? `attempt ${sent}` : `${sent} attempts`}</span>}
+          {attempt > 1 && <span>{running ? `attempt ${attempt}` : `${attempt} attempts`}</span>}
           <span>{running ? `${(elapsedMs / 1_000).toFixed(1)} s` : formatMs(elapsedMs)}</span>
         </span>
       </div>
@@ -39,16 +38,33 @@ export function RunView({ state }: { state: RunState }) {
             Execution <code>{executionId}</code>
           </p>
         )}
-        <ol>
-          {log.map(({ afterMs, kind, text }, index) => (
-            <li key={index} class={kind}>
-              <time>{formatMs(afterMs)}</time>
-              <span>{text}</span>
-            </li>
-          ))}
-        </ol>
+        <Log entries={log} />
       </details>
     </section>
+  );
+}
+
+/** Keeps the newest entry in sight, unless the reader has scrolled up. */
+function Log({ entries }: { entries: readonly LogEntry[] }) {
+  const list = useRef<HTMLOListElement>(null);
+  const following = useRef(true);
+  const note = (): void => {
+    const { scrollTop = 0, scrollHeight = 0, clientHeight = 0 } = list.current ?? {};
+    following.current = scrollTop + clientHeight >= scrollHeight - 8;
+  };
+  useEffect(() => {
+    if (following.current) list.current?.scrollTo(0, list.current.scrollHeight);
+  }, [entries.length]);
+  return (
+    // Focusable, so that it can be scrolled without a mouse.
+    <ol ref={list} tabindex={0} aria-label="Log" onScroll={note}>
+      {entries.map(({ afterMs, kind, text }, index) => (
+        <li key={index} class={kind}>
+          <time>{formatMs(afterMs)}</time>
+          <span>{text}</span>
+        </li>
+      ))}
+    </ol>
   );
 }
 

@@ -13,6 +13,8 @@ export interface DemoEndpoint extends AsyncDisposable {
 export interface DemoEndpointOptions {
   /** The only key that the endpoint takes. */
   readonly key?: string;
+  /** Whether there is a group whose server is dead, too. */
+  readonly deadGroup?: boolean;
 }
 
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
@@ -22,10 +24,13 @@ const ASSETS: Readonly<Record<string, [file: string, type: string]>> = {
   "/app.js": ["app.js", "text/javascript; charset=utf-8"],
   "/style.css": ["style.css", "text/css; charset=utf-8"],
 };
+const DEAD_URL = "http://127.0.0.1:1/mcp";
 const LOOPBACK = { hostname: "127.0.0.1", port: 0, onListen() {} } as const;
 
-/** Serves the endpoint and the built page; one of its servers is dead. */
-export async function startDemoEndpoint({ key }: DemoEndpointOptions = {}): Promise<DemoEndpoint> {
+/** Serves the endpoint and the built page. */
+export async function startDemoEndpoint(
+  { key, deadGroup = false }: DemoEndpointOptions = {},
+): Promise<DemoEndpoint> {
   const demo = createDemoServer();
   const server = Deno.serve(LOOPBACK, (request) => demo.fetch(request));
   const url = `http://127.0.0.1:${server.addr.port}/mcp`;
@@ -36,10 +41,7 @@ export async function startDemoEndpoint({ key }: DemoEndpointOptions = {}): Prom
         trustAnnotations: true,
         operations: { flaky: { effect: "idempotent" } },
       },
-      archive: {
-        connector: createMcpConnector({ url: "http://127.0.0.1:1/mcp" }),
-        timeoutMs: 1_000,
-      },
+      ...(deadGroup && { archive: { connector: createMcpConnector({ url: DEAD_URL }) } }),
     },
   });
   const auth = key === undefined
