@@ -4,7 +4,7 @@ import { checkKeys, checkType } from "../errors/misuse.ts";
 import type { ProgressTracker } from "../progress/tracker.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { type ResolvedRetryPolicy, retry } from "../resilience/retry.ts";
+import { retry, type RetryPolicy } from "../resilience/retry.ts";
 import { withTimeout } from "./abort.ts";
 import type { FoundOperation } from "./catalog.ts";
 import { checkEffect, checkTimeout, type ResolvedGroup } from "./config.ts";
@@ -212,7 +212,7 @@ export class ClientGroup {
   }
 
   /** The group's retry policy, with what is known of the operation. */
-  protected policyOf(operation: string): ResolvedRetryPolicy {
+  protected policyOf(operation: string): Required<RetryPolicy> {
     const { retry, operations } = this.#group.policy;
     const maxAttempts = operations.get(operation)?.maxAttempts;
     return maxAttempts === undefined ? retry : { ...retry, maxAttempts };
@@ -223,8 +223,8 @@ export class ClientGroup {
     operation: string,
     args: JsonObject,
     options: ExecuteOptions,
-    policy?: ResolvedRetryPolicy,
-  ): Run {
+    policy?: Required<RetryPolicy>,
+  ): Execution {
     const act = `start '${operation}'`;
     checkType(act, "its arguments", args, "object");
     if (options.effect !== undefined) checkEffect(act, options.effect);

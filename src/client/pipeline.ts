@@ -1,3 +1,4 @@
+import { concludeError } from "../errors/conclude.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { executeWithBoundary } from "../errors/boundary.ts";
 import {
@@ -8,7 +9,6 @@ import {
 } from "../errors/delivery.ts";
 import {
   type ClientError,
-  concludeError,
   createClientError,
   type ErrorFacts,
   isClientError,

@@ -1,8 +1,38 @@
-/**
- * Every error code, with one sentence that says what happened. The union
- * {@linkcode ErrorCode} is closed: callers may switch over it without a default.
- */
-export const ERROR_CODES = {
+/** The closed set of codes that an error of AutoMCP can carry: switch over it without a default. */
+export type ErrorCode =
+  | "authentication_not_configured"
+  | "cancelled"
+  | "circuit_open"
+  | "configuration_invalid"
+  | "connection_lost"
+  | "connection_refused"
+  | "deadline_exceeded"
+  | "execution_not_found"
+  | "forbidden"
+  | "group_not_found"
+  | "idempotency_key_reused"
+  | "internal"
+  | "invalid_arguments"
+  | "invalid_request"
+  | "invalid_result"
+  | "method_not_allowed"
+  | "operation_failed"
+  | "operation_not_found"
+  | "outcome_unknown"
+  | "pool_closed"
+  | "pool_full"
+  | "pool_timeout"
+  | "protocol_error"
+  | "rate_limited"
+  | "server_unauthorized"
+  | "session_lost"
+  | "shed"
+  | "shutting_down"
+  | "unauthorized"
+  | "unavailable";
+
+/** What each code says, in one sentence. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, string>> = {
   authentication_not_configured: "The endpoint has no authentication configured and refuses all.",
   cancelled: "The execution was cancelled through its handle or its id.",
   circuit_open: "The server is known to be down, and the caller was dropped while waiting for it.",
@@ -33,7 +63,4 @@ export const ERROR_CODES = {
   shutting_down: "The endpoint is shutting down and takes no new work.",
   unauthorized: "The credentials are missing, wrong or expired.",
   unavailable: "The server, or something before it, said that it cannot serve now.",
-} as const;
-
-/** The closed set of codes that an error of AutoMCP can carry. */
-export type ErrorCode = keyof typeof ERROR_CODES;
+};

@@ -1,46 +1,11 @@
 import type { ErrorCode } from "./codes.ts";
-import { type Delivery, type Effect, isSafeToRepeat } from "./delivery.ts";
+import { type Delivery, isSafeToRepeat } from "./delivery.ts";
+import { type ArgumentIssue, describeCause, type ErrorDocument, type ErrorFacts } from "./facts.ts";
+
+export type { ArgumentIssue, ErrorDocument, ErrorFacts };
 
 /** Marks errors of every copy of this package, so that two copies recognise each other's. */
 const BRAND: unique symbol = Symbol.for("@automcp/client/error");
-
-/** One fault of the arguments, found before anything was sent. */
-export interface ArgumentIssue {
-  /** Where the fault is, as a JSON pointer (RFC 6901) into the arguments; `""` is the whole. */
-  readonly pointer: string;
-  /** What is wrong there; never holds the value itself. */
-  readonly message: string;
-}
-
-/** What is known about a failure besides its code and message. */
-export interface ErrorFacts {
-  /** What is proved about the request. The default belongs to the code. */
-  readonly delivery?: Delivery;
-  /**
-   * Whether the cause is likely to pass by itself. The default belongs to the code.
-   */
-  readonly temporary?: boolean;
-  /**
-   * What repeating the operation does; with `temporary` and `delivery` it decides `retryable`.
-   *
-   * @default {"unsafe"}
-   */
-  readonly effect?: Effect;
-  /**
-   * How often the request was sent, hedges and free re-sends included, >= 0.
-   *
-   * @default {0}
-   */
-  readonly attempts?: number;
-  /** How long the server asked to wait, in milliseconds, >= 0. */
-  readonly retryAfterMs?: number;
-  /** The execution that failed. */
-  readonly executionId?: string;
-  /** The faults of the arguments, for the code `invalid_arguments`. */
-  readonly issues?: readonly ArgumentIssue[];
-  /** The original error, kept as it was. */
-  readonly cause?: unknown;
-}
 
 /**
  * What the world did to a call: the base of all errors that AutoMCP throws at run time.
@@ -124,38 +89,18 @@ export class ClientError extends Error {
   }
 }
 
-/** A {@linkcode ClientError} as plain JSON. */
-export interface ErrorDocument {
-  /** The name of the error's class. */
-  readonly name: string;
-  /** What happened. */
-  readonly code: ErrorCode;
-  /** A sentence for people. */
-  readonly message: string;
-  /** What is proved about the request. */
-  readonly delivery: Delivery;
-  /** Whether the call may be repeated and is worth repeating. */
-  readonly retryable: boolean;
-  /** How often the request was sent. */
-  readonly attempts: number;
-  /** How long the server asked to wait, in milliseconds. */
-  readonly retryAfterMs?: number;
-  /** The execution that failed. */
-  readonly executionId?: string;
-  /** The faults of the arguments. */
-  readonly issues?: readonly ArgumentIssue[];
-  /** The name and, if it has one, the code of the original error. */
-  readonly cause?: { readonly name: string; readonly code?: string | number };
-}
-
-function describeCause(cause: Error): { name: string; code?: string | number } {
-  const { code } = cause as { code?: unknown };
-  return typeof code === "string" || typeof code === "number"
-    ? { name: cause.name, code }
-    : { name: cause.name };
-}
-
-/** No connection, or one that broke: `connection_refused`, `connection_lost`, `session_lost`. */
+/**
+ * No connection, or one that broke: `connection_refused`, `connection_lost`, `session_lost`.
+ *
+ * @example A broken connection leaves open whether the request arrived
+ * ```ts
+ * import { ConnectionError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new ConnectionError("connection_lost", "The stream ended early");
+ * assertEquals([error.delivery, error.temporary], ["unknown", true]);
+ * ```
+ */
 export class ConnectionError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "ConnectionError";
@@ -164,6 +109,16 @@ export class ConnectionError extends ClientError {
 /**
  * The operation itself could not be done: `operation_not_found`, `invalid_arguments`,
  * `operation_failed`, `invalid_result`.
+ *
+ * @example The faults of refused arguments
+ * ```ts
+ * import { OperationError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const issues = [{ pointer: "/a", message: "must be a number" }];
+ * const error = new OperationError("invalid_arguments", "They do not match", { issues });
+ * assertEquals(error.issues[0]?.pointer, "/a");
+ * ```
  */
 export class OperationError extends ClientError {
   /** The name of the class. */
@@ -173,49 +128,136 @@ export class OperationError extends ClientError {
 /**
  * An unsafe operation may or may not have run, and nobody can know: `outcome_unknown`. Never
  * repeated by AutoMCP. The failure that hid the outcome is its `cause`.
+ *
+ * @example Nobody may repeat it, and its cause tells why
+ * ```ts
+ * import { OutcomeUnknownError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cause = new Error("reset");
+ * const error = new OutcomeUnknownError("outcome_unknown", "It may have run", { cause });
+ * assertEquals([error.retryable, error.cause], [false, cause]);
+ * ```
  */
 export class OutcomeUnknownError extends OperationError {
   /** The name of the class. */
   override readonly name: string = "OutcomeUnknownError";
 }
 
-/** The server said "not now": `rate_limited`, `unavailable`, `shutting_down`. */
+/**
+ * The server said "not now": `rate_limited`, `unavailable`, `shutting_down`.
+ *
+ * @example A refusal may be repeated, but not earlier than the server said
+ * ```ts
+ * import { RetryableError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new RetryableError("rate_limited", "Later", { retryAfterMs: 2_000 });
+ * assertEquals([error.retryable, error.retryAfterMs], [true, 2_000]);
+ * ```
+ */
 export class RetryableError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "RetryableError";
 }
 
-/** Refused here before a send: `pool_timeout`, `pool_full`, `pool_closed`, `shed`. */
+/**
+ * Refused here before a send: `pool_timeout`, `pool_full`, `pool_closed`, `shed`.
+ *
+ * @example Nothing was sent
+ * ```ts
+ * import { ResourceExhaustedError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new ResourceExhaustedError("pool_timeout", "No place became free");
+ * assertEquals([error.delivery, error.retryable], ["not_sent", true]);
+ * ```
+ */
 export class ResourceExhaustedError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "ResourceExhaustedError";
 }
 
-/** The deadline of the execution passed: `deadline_exceeded`. */
+/**
+ * The deadline of the execution passed: `deadline_exceeded`.
+ *
+ * @example Worth repeating only where that is safe
+ * ```ts
+ * import { DeadlineExceededError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new DeadlineExceededError("deadline_exceeded", "Too late", { effect: "safe" });
+ * assertEquals([error.delivery, error.retryable], ["unknown", true]);
+ * ```
+ */
 export class DeadlineExceededError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "DeadlineExceededError";
 }
 
-/** The server is known to be down, nothing was sent: `circuit_open`. */
+/**
+ * The server is known to be down, nothing was sent: `circuit_open`.
+ *
+ * @example Nothing was sent, and it may pass
+ * ```ts
+ * import { CircuitOpenError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new CircuitOpenError("circuit_open", "The server is down");
+ * assertEquals([error.delivery, error.retryable], ["not_sent", true]);
+ * ```
+ */
 export class CircuitOpenError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "CircuitOpenError";
 }
 
-/** The other side broke the protocol: `protocol_error`, `invalid_request`, `method_not_allowed`. */
+/**
+ * The other side broke the protocol: `protocol_error`, `invalid_request`, `method_not_allowed`.
+ *
+ * @example Repeating would meet the same server
+ * ```ts
+ * import { ProtocolError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new ProtocolError("protocol_error", "No version in common");
+ * assertEquals(error.retryable, false);
+ * ```
+ */
 export class ProtocolError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "ProtocolError";
 }
 
-/** Credentials were refused: `unauthorized`, `forbidden`, `server_unauthorized`. */
+/**
+ * Credentials were refused: `unauthorized`, `forbidden`, `server_unauthorized`.
+ *
+ * @example Refused before anything ran
+ * ```ts
+ * import { AuthenticationError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new AuthenticationError("unauthorized", "The token has expired");
+ * assertEquals([error.delivery, error.retryable], ["not_executed", false]);
+ * ```
+ */
 export class AuthenticationError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "AuthenticationError";
 }
 
-/** The execution was cancelled through its handle or its id: `cancelled`. */
+/**
+ * The execution was cancelled through its handle or its id: `cancelled`.
+ *
+ * @example Cancelling does not prove that nothing ran
+ * ```ts
+ * import { CancelledError } from "@automcp/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new CancelledError("cancelled", "No longer wanted");
+ * assertEquals([error.delivery, error.retryable], ["unknown", false]);
+ * ```
+ */
 export class CancelledError extends ClientError {
   /** The name of the class. */
   override readonly name: string = "CancelledError";
@@ -302,24 +344,4 @@ export function createClientError(
  */
 export function isClientError(value: unknown): value is ClientError {
   return typeof value === "object" && value !== null && BRAND in value;
-}
-
-/**
- * Returns the error of an attempt as the error of its whole execution.
- *
- * @param error The error that ended the last attempt.
- * @param facts What the execution knows: all its sends, the strongest delivery, the effect.
- * @returns A new error of the same class, with the message, stack and cause of the first.
- */
-export function concludeError(error: ClientError, facts: ErrorFacts): ClientError {
-  const concluded = createClientError(error.code, error.message, {
-    temporary: error.temporary,
-    delivery: error.delivery,
-    issues: error.issues,
-    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-    cause: error.cause,
-    ...facts,
-  });
-  if (error.stack !== undefined) concluded.stack = error.stack;
-  return concluded;
 }

@@ -1,3 +1,4 @@
+import { concludeError } from "../errors/conclude.ts";
 import {
   InsufficientScopeError,
   OAuthError,
@@ -9,12 +10,7 @@ import {
 } from "@modelcontextprotocol/client";
 import { type Evidence, toClientError } from "../errors/classify.ts";
 import type { Effect } from "../errors/delivery.ts";
-import {
-  type ClientError,
-  concludeError,
-  createClientError,
-  isClientError,
-} from "../errors/errors.ts";
+import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 
 /** What the wire showed of a failed request. The SDK hands it through as it is. */
 export class WireFault extends Error {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { assert, assertEquals, assertFalse, assertStrictEquals } from "@std/assert";
 import { ERROR_CODES, type ErrorCode } from "../../src/errors/codes.ts";
+import { concludeError } from "../../src/errors/conclude.ts";
 import { isSafeToRepeat } from "../../src/errors/delivery.ts";
 import {
   ClientError,
-  concludeError,
   createClientError,
   type ErrorFacts,
   isClientError,

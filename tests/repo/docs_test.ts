@@ -70,7 +70,7 @@ Deno.test("doc examples all compile and pass", async () => {
   for (const path of sources) blocks += (await read(path)).match(/^ *\* ```ts$/gm)?.length ?? 0;
   await runCommand(deno, ["check", "--doc-only", ...sources], { cwd: root });
   // `--no-check`: the runner wraps each example in `Deno.test`, which src/'s lib does not know.
-  const args = ["test", "-A", "--doc", "--no-check", ...sources];
+  const args = ["test", "-A", "--doc", "--no-check", "--parallel", ...sources];
   await using _demo = serveDemo(9200);
   const report = await runCommand(deno, args, { cwd: root });
   assertGreater(blocks, 0);

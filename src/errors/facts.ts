@@ -1,0 +1,72 @@
+import type { ErrorCode } from "./codes.ts";
+import type { Delivery, Effect } from "./delivery.ts";
+
+/** One fault of the arguments, found before anything was sent. */
+export interface ArgumentIssue {
+  /** Where the fault is, as a JSON pointer (RFC 6901) into the arguments; `""` is the whole. */
+  readonly pointer: string;
+  /** What is wrong there; never holds the value itself. */
+  readonly message: string;
+}
+
+/** What is known about a failure besides its code and message. */
+export interface ErrorFacts {
+  /** What is proved about the request. The default belongs to the code. */
+  readonly delivery?: Delivery;
+  /**
+   * Whether the cause is likely to pass by itself. The default belongs to the code.
+   */
+  readonly temporary?: boolean;
+  /**
+   * What repeating the operation does; with `temporary` and `delivery` it decides `retryable`.
+   *
+   * @default {"unsafe"}
+   */
+  readonly effect?: Effect;
+  /**
+   * How often the request was sent, hedges and free re-sends included, >= 0.
+   *
+   * @default {0}
+   */
+  readonly attempts?: number;
+  /** How long the server asked to wait, in milliseconds, >= 0. */
+  readonly retryAfterMs?: number;
+  /** The execution that failed. */
+  readonly executionId?: string;
+  /** The faults of the arguments, for the code `invalid_arguments`. */
+  readonly issues?: readonly ArgumentIssue[];
+  /** The original error, kept as it was. */
+  readonly cause?: unknown;
+}
+
+/** An error of AutoMCP as plain JSON. */
+export interface ErrorDocument {
+  /** The name of the error's class. */
+  readonly name: string;
+  /** What happened. */
+  readonly code: ErrorCode;
+  /** A sentence for people. */
+  readonly message: string;
+  /** What is proved about the request. */
+  readonly delivery: Delivery;
+  /** Whether the call may be repeated and is worth repeating. */
+  readonly retryable: boolean;
+  /** How often the request was sent. */
+  readonly attempts: number;
+  /** How long the server asked to wait, in milliseconds. */
+  readonly retryAfterMs?: number;
+  /** The execution that failed. */
+  readonly executionId?: string;
+  /** The faults of the arguments. */
+  readonly issues?: readonly ArgumentIssue[];
+  /** The name and, if it has one, the code of the original error. */
+  readonly cause?: { readonly name: string; readonly code?: string | number };
+}
+
+/** Returns what may be told of a cause: a foreign error may hold headers or bodies. */
+export function describeCause(cause: Error): { name: string; code?: string | number } {
+  const { code } = cause as { code?: unknown };
+  return typeof code === "string" || typeof code === "number"
+    ? { name: cause.name, code }
+    : { name: cause.name };
+}
