@@ -10,16 +10,11 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { AutoMCPClient } from "./src/client/client.ts";
 import type { GroupConfig } from "./src/client/config.ts";
-import { createClientError, isClientError } from "./src/errors/errors.ts";
-import {
-  answerFaults,
-  type AuthEnv,
-  createApp,
-  type EndpointConfig,
-  readConfig,
-  refusal,
-  requireAuth,
-} from "./src/hono/mod.ts";
+import { type ClientError, createClientError, isClientError } from "./src/errors/errors.ts";
+import { answerFaults, createApp } from "./src/hono/app.ts";
+import { type AuthEnv, requireAuth } from "./src/hono/auth.ts";
+import { type EndpointConfig, readConfig } from "./src/hono/config.ts";
+import { refusal } from "./src/hono/problem.ts";
 import { createMcpConnector } from "./src/mcp/mod.ts";
 
 interface Env {
@@ -67,6 +62,14 @@ export class ExecutionHost extends DurableObject<Env> {
   }
 }
 
+/** The log gets all of it, the caller nothing that might be secret. */
+function describeFault(error: unknown): ClientError {
+  console.error(isClientError(error) ? error.message : error);
+  return isClientError(error) && error.code === "configuration_invalid"
+    ? createClientError(error.code, "The configuration cannot be used; the log says why")
+    : createClientError("internal", "A defect of the endpoint; the log knows it");
+}
+
 interface FrontEnv extends AuthEnv {
   Bindings: Env;
 }
@@ -90,12 +93,7 @@ front.use(secureHeaders({
   strictTransportSecurity: "max-age=15552000",
 }));
 
-answerFaults(front, (error) => {
-  console.error(isClientError(error) ? error.message : error);
-  return isClientError(error) && error.code === "configuration_invalid"
-    ? createClientError(error.code, "The configuration cannot be used; the log says why")
-    : createClientError("internal", "A defect of the endpoint; the log knows it");
-});
+answerFaults(front, describeFault);
 
 front.get("/healthz", (c) => c.json({ status: "ok" }));
 

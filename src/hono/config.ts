@@ -28,7 +28,7 @@ const policySchema = z.strictObject({
 
 const serverSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: "must be an http: or https: URL" })
-    .refine((url) => !URL.parse(url)?.username, "must hold no credentials; put them in headers"),
+    .refine(holdsNoCredentials, "must hold no credentials: they belong in headers"),
   type: z.enum(["http", "streamable-http"]).exactOptional(),
   headers: z.record(
     z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, "is no header name"),
@@ -133,6 +133,11 @@ export function readConfig(
       policy: automcp,
     })),
   };
+}
+
+function holdsNoCredentials(text: string): boolean {
+  const url = URL.parse(text);
+  return url === null || (url.username === "" && url.password === "");
 }
 
 function parse(text: string): unknown {

@@ -15,8 +15,8 @@
  *
  * @module
  */
-export { answerFaults, type AppOptions, createApp } from "./app.ts";
-export { type Auth, type AuthEnv, type AuthKey, requireAuth } from "./auth.ts";
+export { type AppOptions, createApp } from "./app.ts";
+export type { Auth, AuthEnv, AuthKey } from "./auth.ts";
 export { type EndpointConfig, readConfig, type ServerConfig } from "./config.ts";
 export type { GroupDocument, OperationsDocument } from "./groups.ts";
-export { PROBLEM_STATUS, type ProblemDocument, type ProblemOptions, refusal } from "./problem.ts";
+export { PROBLEM_STATUS, type ProblemDocument } from "./problem.ts";

@@ -58,6 +58,7 @@ Deno.test("readConfig names every fault with its path", () => {
       files: { url: "ftp://x", headers: { "a b": "1" }, automcp: { poolSize: 0, retries: 3 } },
       local: { command: "npx", args: ["-y"] },
       "a b": { url: "https://user:pass@x.example" },
+      half: { url: "https://:pass@x.example" },
     },
   });
   assertEquals(
@@ -72,6 +73,7 @@ Deno.test("readConfig names every fault with its path", () => {
       "mcpServers.local.args: is no known key",
       "mcpServers.local.command: is no known key",
       "mcpServers.local.url: must be an http: or https: URL",
+      "mcpServers.half.url: must hold no credentials: they belong in headers",
       `mcpServers["a b"]: must be named with 1 to 64 letters, digits, '_', '.' or '-'`,
       "principal: is no known key",
     ].sort(),
