@@ -6,24 +6,38 @@ interface Budget {
   readonly entry: string;
   /** The packages that end up in the bundle: all of these, and no other. */
   readonly packages: readonly string[];
-  /** The ceiling: for what holds packages, the first measured size and a tenth. */
+  /** The ceiling: promised for what holds no package, else the first measured size and a tenth. */
   readonly maxBytes: number;
+  /** Where the bundle is to run; a runtime with child processes counts as `node`. */
+  readonly platform?: "browser" | "node";
 }
 
-const SDK = ["@modelcontextprotocol/client", "@modelcontextprotocol/core"];
+/** The SDK's client, what it brings, and what the connections check arguments with. */
+const SDK = [
+  ...["@modelcontextprotocol/client", "@modelcontextprotocol/core", "pkce-challenge", "zod"],
+  "@cfworker/json-schema",
+];
+const MCP = [...SDK, "eventsource-parser"];
+/** What the SDK starts a child process with. */
+const CHILD = ["cross-spawn", "isexe", "path-key", "shebang-command", "shebang-regex", "which"];
 
 const BUDGETS: readonly Budget[] = [
   { entry: `export * from "./mod.ts";`, packages: [], maxBytes: 12_000 },
   { entry: `export { retry } from "./mod.ts";`, packages: [], maxBytes: 3_000 },
   { entry: `export * from "./src/edge/mod.ts";`, packages: [], maxBytes: 8_000 },
-  { entry: `export * from "./src/executions/mod.ts";`, packages: [], maxBytes: 8_000 },
-  { entry: `export * from "./src/mcp/mod.ts";`, packages: [...SDK, "zod"], maxBytes: 100_000 },
-  { entry: `export * from "./src/mcp/stdio.ts";`, packages: [...SDK, "zod"], maxBytes: 100_000 },
-  { entry: `export * from "./src/hono/mod.ts";`, packages: ["hono", "zod"], maxBytes: 45_000 },
+  { entry: `export * from "./src/executions/mod.ts";`, packages: [], maxBytes: 3_000 },
+  { entry: `export * from "./src/mcp/mod.ts";`, packages: MCP, maxBytes: 113_000 },
+  {
+    entry: `export * from "./src/mcp/stdio.ts";`,
+    packages: [...SDK, ...CHILD],
+    maxBytes: 142_000,
+    platform: "node",
+  },
+  { entry: `export * from "./src/hono/mod.ts";`, packages: ["hono", "zod"], maxBytes: 49_000 },
   {
     entry: `export * from "./worker.ts"; export { default } from "./worker.ts";`,
-    packages: [...SDK, "hono", "zod"],
-    maxBytes: 200_000,
+    packages: [...MCP, "hono"],
+    maxBytes: 145_000,
   },
 ];
 
@@ -31,14 +45,17 @@ const root = new URL("../../", import.meta.url);
 const PACKAGE_REGEXP = /.*\bnode_modules\/((?:@[^/]+\/)?[^/]+)\//;
 
 /** Bundles with the bundler that wrangler uses. */
-async function bundle(entry: string): Promise<{ packages: string[]; gzipBytes: number }> {
+async function bundle(
+  entry: string,
+  platform: "browser" | "node" = "browser",
+): Promise<{ packages: string[]; gzipBytes: number }> {
   const folder = await Deno.makeTempDir();
   try {
     const child = new Deno.Command(Deno.execPath(), {
       cwd: root,
       args: [
         ...["run", "-A", "node_modules/.bin/esbuild", "--bundle", "--minify", "--format=esm"],
-        ...["--platform=browser", "--target=es2024", "--loader=ts", "--log-level=error"],
+        ...[`--platform=${platform}`, "--target=es2024", "--loader=ts", "--log-level=error"],
         ...["--external:cloudflare:*", "--external:node:*"],
         ...[`--metafile=${folder}/meta.json`, `--outfile=${folder}/bundle.js`],
       ],
@@ -63,9 +80,9 @@ async function bundle(entry: string): Promise<{ packages: string[]; gzipBytes: n
   }
 }
 
-for (const { entry, packages, maxBytes } of BUDGETS) {
+for (const { entry, packages, maxBytes, platform } of BUDGETS) {
   Deno.test(`bundle of ${entry} reaches its packages alone and keeps its size`, async () => {
-    const bundled = await bundle(entry);
+    const bundled = await bundle(entry, platform);
     assertEquals(bundled.packages, [...packages].sort());
     assertGreater(bundled.gzipBytes, 100);
     assertLessOrEqual(bundled.gzipBytes, maxBytes);
