@@ -58,7 +58,12 @@ export class ExecutionHost extends DurableObject<Env> {
       }] satisfies [string, GroupConfig]
     );
     const client = new AutoMCPClient(name, { groups: Object.fromEntries(groups) });
-    return createApp({ client, auth: { principal: name.slice(0, name.lastIndexOf("/")) } });
+    const [, principal = "", shard] = /^(.*)\/(\d+)$/s.exec(name) ?? [];
+    return createApp({
+      client,
+      auth: { principal },
+      createExecutionId: () => `${shard}-${crypto.randomUUID()}`,
+    });
   }
 }
 
@@ -102,7 +107,9 @@ front.all("/v1/*", async (c) => {
   const principal = c.get("principal");
   const { shards } = configOf(c.env);
   const count = Object.hasOwn(shards, principal) ? shards[principal]! : 1;
-  const shard = Math.floor(Math.random() * count);
+  // An execution lives in the shard that its id begins with; whatever is new may go to any.
+  const id = /^\/v1\/executions\/(\d{1,6})-/.exec(c.req.path);
+  const shard = id === null ? Math.floor(Math.random() * count) : Number(id[1]) % count;
   // The request goes on untouched, so that the caller's disconnect reaches the object.
   return mutable(await c.env.HOSTS.getByName(`${principal}/${shard}`).fetch(c.req.raw));
 });

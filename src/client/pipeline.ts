@@ -36,13 +36,14 @@ import type {
 import type { Server } from "./server.ts";
 
 /**
- * Errors that stay themselves although an unsafe operation may have run: the server did answer, or
- * the caller did not want to know.
+ * Errors that stay themselves although an unsafe operation may have run: the server did answer, the
+ * caller did not want to know, or it is said already.
  */
 const KEPT_CODES: ReadonlySet<ErrorCode> = new Set([
   "operation_failed",
   "invalid_arguments",
   "cancelled",
+  "outcome_unknown",
 ]);
 
 /** One execution, as the pipeline needs to know it. */
@@ -184,7 +185,7 @@ export class Pipeline {
             deadline,
             onProgress,
           }),
-        { action: `execute '${operation.name}'`, effect, signal },
+        { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
       );
     } catch (error) {
       if (isClientError(error) && error.code === "session_lost") lease.fail(error);

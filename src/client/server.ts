@@ -88,7 +88,7 @@ export class Server {
     return this.#withTimeout(closing, action, async (signal, deadline) => {
       const connecting = executeWithBoundary(
         () => this.#connector.connect({ signal, deadline }),
-        { action, effect: "safe", signal },
+        { action, signal, code: "internal", delivery: "not_sent" },
       );
       connecting.then((late) => void (signal.aborted && late.close()), () => {});
       const connection = await abortable(connecting, signal);

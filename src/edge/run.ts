@@ -132,6 +132,8 @@ class Run {
       headers: {
         "accept": "text/event-stream",
         "content-type": "application/json",
+        // A lost network must not cost the execution: it is followed again, or cancelled by its id.
+        "automcp-on-disconnect": "detach",
         ...(remainingMs < Infinity && { "automcp-timeout-ms": String(Math.max(1, timeoutMs)) }),
         ...(trace !== undefined && { traceparent: trace.traceparent }),
         ...(trace?.tracestate !== undefined && { tracestate: trace.tracestate }),

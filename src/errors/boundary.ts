@@ -1,5 +1,6 @@
 import { createClientError, isClientError } from "./errors.ts";
-import type { Effect } from "./delivery.ts";
+import type { ErrorCode } from "./codes.ts";
+import type { Delivery, Effect } from "./delivery.ts";
 
 /** Names what runs inside a boundary. It never holds arguments, headers or results. */
 export interface BoundaryContext {
@@ -11,6 +12,14 @@ export interface BoundaryContext {
    * @default {"unsafe"}
    */
   readonly effect?: Effect;
+  /**
+   * The code of a foreign throw.
+   *
+   * @default {"operation_failed"}
+   */
+  readonly code?: ErrorCode;
+  /** What a foreign throw leaves proved. The default belongs to the code. */
+  readonly delivery?: Delivery;
   /** The signal that may stop the action; once aborted, its reason is what is thrown. */
   readonly signal?: AbortSignal;
 }
@@ -18,15 +27,14 @@ export interface BoundaryContext {
 /**
  * Runs a function so that whatever it throws leaves as a {@linkcode ClientError}.
  *
- * An error of AutoMCP passes untouched, with its type, code and cause. A foreign throw becomes an
- * `OperationError` with the original as its `cause`; its text stays there, because it may hold
- * secrets. The reason of an aborted signal passes untouched.
+ * An error of AutoMCP passes untouched, with its type, code and cause. A foreign throw gets a code and
+ * becomes the `cause`; its text stays there, because it may hold secrets. The reason of an aborted signal passes untouched.
  *
  * @typeParam T What the function returns.
  * @param fn The function to run.
  * @param context What is done, its effect and its signal.
  * @returns What the function returns.
- * @throws {OperationError} `operation_failed` if the function throws a foreign error.
+ * @throws {ClientError} `operation_failed`, or the given code, if the function throws a foreign error.
  *
  * @example A foreign error gets a code and stays the cause
  * ```ts
@@ -50,9 +58,7 @@ export async function executeWithBoundary<T>(
   } catch (error) {
     if (context.signal?.aborted) throw context.signal.reason;
     if (isClientError(error)) throw error;
-    throw createClientError("operation_failed", `Cannot ${context.action}: it threw`, {
-      cause: error,
-      ...(context.effect !== undefined && { effect: context.effect }),
-    });
+    const { action, code = "operation_failed", signal: _, ...facts } = context;
+    throw createClientError(code, `Cannot ${action}: it threw`, { ...facts, cause: error });
   }
 }

@@ -191,7 +191,7 @@ class Entry implements TrackedExecution {
     };
   }
 
-  async *events(after: number = 0): AsyncIterable<ExecutionEvent> {
+  async *events(after: number = 0): AsyncGenerator<ExecutionEvent> {
     for await (const event of this.execution.events) {
       if (event.type !== "gap") {
         if (event.seq > after) yield event;

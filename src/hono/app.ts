@@ -5,9 +5,11 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import type { AutoMCPClient } from "../client/client.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 import { notify } from "../errors/notify.ts";
+import { ExecutionRegistry } from "../executions/registry.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { type Auth, type AuthEnv, requireAuth } from "./auth.ts";
 import { execute } from "./execute.ts";
+import { executionRoutes } from "./executions.ts";
 import { describeGroup, describeOperations } from "./groups.ts";
 import { problemResponse, refusal, toCallerError } from "./problem.ts";
 
@@ -21,6 +23,12 @@ export interface AppOptions {
    * @default {undefined}
    */
   readonly auth?: Auth | undefined;
+  /**
+   * Makes the id of a new execution, unique in the world.
+   *
+   * @default {crypto.randomUUID}
+   */
+  readonly createExecutionId?: () => string;
   /**
    * Measures time.
    *
@@ -56,6 +64,8 @@ export interface AppOptions {
  */
 export function createApp(options: AppOptions): Hono<AuthEnv> {
   const { client, auth, clock = systemClock, onDefect = logDefect } = options;
+  const { createExecutionId = () => crypto.randomUUID() } = options;
+  const executions = new ExecutionRegistry({ clock });
   const app = new Hono<AuthEnv>();
 
   const toFailure = (error: unknown): ClientError => {
@@ -91,8 +101,10 @@ export function createApp(options: AppOptions): Hono<AuthEnv> {
   });
   app.post("/v1/groups/:group/operations/:operation", (c) => {
     const { group, operation } = c.req.param();
-    return execute(client.group(group), operation, c.req.raw, { clock, toFailure });
+    const context = { clock, executions, createExecutionId, toFailure };
+    return execute(client.group(group), operation, c.req.raw, c.get("principal"), context);
   });
+  app.route("/v1/executions", executionRoutes({ clock, executions, toFailure }));
   app.get("/v1/stats", (c) => c.json(client.stats(), 200, { "cache-control": "no-store" }));
   return app;
 }

@@ -1,4 +1,5 @@
 import type { Execution, ExecutionResponse } from "../client/execution.ts";
+import type { TrackedExecution } from "../executions/registry.ts";
 import type { ExecutionEvent } from "../progress/events.ts";
 import type { Clock } from "../resilience/clock.ts";
 import type { ProblemDocument } from "./problem.ts";
@@ -8,27 +9,31 @@ const KEEP_ALIVE_MS = 12_000;
 /** How long a reader waits before it comes back, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** What a stream tells besides the execution's own events. */
+/** What a stream tells, and what happens around it. */
 export interface EventStreamOptions {
   /** Measures time. */
   readonly clock: Clock;
-  /** The state document that the stream begins with. */
+  /** The id of the last event that the reader has; 0 if it has none. */
+  readonly after: number;
+  /** The state document that a stream from the start begins with. */
   readonly state: object;
-
   /** Makes the last event of a failure. */
   readonly describeFailure: (error: unknown) => ProblemDocument;
+  /** Called when the reader leaves before the last event. */
+  readonly onLeave: () => void;
 }
 
 /**
  * Streams an execution as server-sent events. The state document is event 1, so an event's id is one
- * more than its number within the execution. A reader that leaves cancels the execution.
+ * more than its number within the execution.
  */
 export function streamEvents(
-  execution: Execution,
-  { clock, state, describeFailure }: EventStreamOptions,
+  tracked: TrackedExecution,
+  { clock, after, state, describeFailure, onLeave }: EventStreamOptions,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  const events = execution.events[Symbol.asyncIterator]();
+  const { execution } = tracked;
+  const events = tracked.events(Math.max(0, after - 1))[Symbol.asyncIterator]();
   let stopBeat = (): void => {};
   return new ReadableStream({
     start(controller) {
@@ -37,8 +42,8 @@ export function streamEvents(
         stopBeat = clock.setTimer(KEEP_ALIVE_MS, beat);
       };
       stopBeat = clock.setTimer(KEEP_ALIVE_MS, beat);
-      const head = `retry: ${RETRY_MS}\n${format("execution", 1, state)}`;
-      controller.enqueue(encoder.encode(head));
+      const head = after === 0 ? format("execution", 1, state) : "\n";
+      controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n${head}`));
     },
     async pull(controller) {
       const { value: event } = await events.next();
@@ -53,7 +58,25 @@ export function streamEvents(
     },
     cancel() {
       stopBeat();
-      execution.cancel();
+      void events.return?.();
+      onLeave();
+    },
+  });
+}
+
+/** Answers with the events of an execution, past every proxy that would hold them back. */
+export function eventStreamResponse(
+  tracked: TrackedExecution,
+  options: EventStreamOptions,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  return new Response(streamEvents(tracked, options), {
+    headers: {
+      ...headers,
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache, no-transform",
+      // Asks proxies such as nginx not to hold events back.
+      "x-accel-buffering": "no",
     },
   });
 }

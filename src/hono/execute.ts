@@ -2,10 +2,18 @@ import type { Execution } from "../client/execution.ts";
 import type { RetryableClientGroup } from "../client/retryable_group.ts";
 import type { TraceContext } from "../client/ports.ts";
 import type { ClientError } from "../errors/errors.ts";
+import type { ExecutionRegistry } from "../executions/registry.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { readArguments } from "./body.ts";
-import { streamEvents } from "./event_stream.ts";
-import { prefersEvents, readTimeoutMs, readTrace, refuseIdempotencyKey } from "./headers.ts";
+import { eventStreamResponse } from "./event_stream.ts";
+import { describeExecution } from "./executions.ts";
+import {
+  prefersEvents,
+  readOnDisconnect,
+  readTimeoutMs,
+  readTrace,
+  refuseIdempotencyKey,
+} from "./headers.ts";
 import { problemResponse, toProblem } from "./problem.ts";
 
 /**
@@ -18,6 +26,10 @@ const CHECK_WAIT_MS = 100;
 export interface ExecuteContext {
   /** Measures time. */
   readonly clock: Clock;
+  /** Knows the executions. */
+  readonly executions: ExecutionRegistry;
+  /** Makes the id of a new execution. */
+  readonly createExecutionId: () => string;
   /** Turns whatever was thrown into what the caller may see. */
   readonly toFailure: (error: unknown) => ClientError;
 }
@@ -27,27 +39,39 @@ export async function execute(
   group: RetryableClientGroup,
   operation: string,
   request: Request,
+  principal: string,
   context: ExecuteContext,
 ): Promise<Response> {
-  const startMs = context.clock.now();
-  refuseIdempotencyKey(request.headers);
-  const timeoutMs = readTimeoutMs(request.headers, group.timeoutMsOf(operation));
-  const trace: TraceContext | undefined = readTrace(request.headers);
+  const { clock, executions, createExecutionId, toFailure } = context;
+  const startMs = clock.now();
+  const { headers } = request;
+  refuseIdempotencyKey(headers);
+  const timeoutMs = readTimeoutMs(headers, group.timeoutMsOf(operation));
+  const detaches = readOnDisconnect(headers) === "detach";
+  const trace: TraceContext | undefined = readTrace(headers);
   const args = await readArguments(request);
   const execution = group.start(operation, args, {
+    executionId: createExecutionId(),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(trace !== undefined && { trace }),
   });
-  cancelWithCaller(execution, request.signal);
+  executions.track(execution, principal);
+  if (!detaches) cancelWithCaller(execution, request.signal);
 
   const describe = (attempts: number): Record<string, string> => ({
     "automcp-execution-id": execution.id,
     "automcp-attempts": String(attempts),
-    "server-timing": `execution;dur=${(context.clock.now() - startMs).toFixed(1)}`,
+    "server-timing": `execution;dur=${(clock.now() - startMs).toFixed(1)}`,
   });
-  if (prefersEvents(request.headers)) {
-    const ended = await endsWithoutAttempt(execution, context.clock);
-    if (!ended) return answerWithEvents(execution, context, describe(0));
+  if (prefersEvents(headers) && !await endsWithoutAttempt(execution, clock)) {
+    const tracked = executions.find(execution.id, principal);
+    return eventStreamResponse(tracked, {
+      clock,
+      after: 0,
+      state: describeExecution(tracked, toFailure),
+      describeFailure: (error) => toProblem(toFailure(error)),
+      onLeave: () => detaches || execution.cancel(),
+    }, describe(0));
   }
   try {
     const response = await execution.response;
@@ -55,7 +79,7 @@ export async function execute(
       headers: { ...describe(response.attempts), "cache-control": "no-store" },
     });
   } catch (error) {
-    const failure = context.toFailure(error);
+    const failure = toFailure(error);
     return problemResponse(failure, { headers: describe(failure.attempts) });
   }
 }
@@ -80,33 +104,4 @@ async function endsWithoutAttempt(execution: Execution, clock: Clock): Promise<b
   undo();
   void events.return?.();
   return first !== undefined && first.value?.type !== "attempt";
-}
-
-function answerWithEvents(
-  execution: Execution,
-  { clock, toFailure }: ExecuteContext,
-  headers: Record<string, string>,
-): Response {
-  const { id, group, operation } = execution;
-  const body = streamEvents(execution, {
-    clock,
-    state: {
-      id,
-      group,
-      operation,
-      state: "running",
-      attempts: 0,
-      startedAt: new Date(clock.wall()).toISOString(),
-    },
-    describeFailure: (error) => toProblem(toFailure(error)),
-  });
-  return new Response(body, {
-    headers: {
-      ...headers,
-      "content-type": "text/event-stream",
-      "cache-control": "no-cache, no-transform",
-      // Asks proxies such as nginx not to hold events back.
-      "x-accel-buffering": "no",
-    },
-  });
 }

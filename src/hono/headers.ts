@@ -53,3 +53,17 @@ export function prefersEvents(headers: Headers): boolean {
   const events = quality("text/event-stream");
   return events > 0 && events >= quality("application/json");
 }
+
+/** Reads what becomes of the execution when its caller disconnects. */
+export function readOnDisconnect(headers: Headers): "cancel" | "detach" {
+  const text = headers.get("automcp-on-disconnect") ?? "cancel";
+  if (text === "cancel" || text === "detach") return text;
+  throw refusal("invalid_request", "AutoMCP-On-Disconnect must be 'cancel' or 'detach'");
+}
+
+/** Reads the id of the last event that a reader has; 0 if it has none. */
+export function readLastEventId(headers: Headers, after: string | undefined): number {
+  const text = headers.get("last-event-id") ?? after ?? "0";
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw refusal("invalid_request", "Last-Event-ID and 'after' must be the id of an event");
+}

@@ -293,7 +293,7 @@ Deno.test("R3 execution waits as long as the server asked, and fails at once if 
   assertEquals([error.code, error.retryAfterMs], ["rate_limited", 40_000]);
 });
 
-Deno.test("executeWithBoundary turns what a connector throws into an error with its cause", async () => {
+Deno.test("Pipeline takes what a connector throws for a defect that proves nothing", async () => {
   const defect = new TypeError("secret in the text");
   const { group } = createFixture({
     operations: {
@@ -303,8 +303,23 @@ Deno.test("executeWithBoundary turns what a connector throws into an error with 
     },
   });
   const safe = await rejection(group.execute("work", {}, { effect: "safe" }));
-  assertEquals([safe.code, safe.cause], ["operation_failed", defect]);
-  assert(!safe.message.includes("secret"));
+  assertEquals([safe.code, safe.delivery, safe.cause], ["internal", "unknown", defect]);
+  const unsafe = await rejection(group.execute("work"));
+  assertEquals([unsafe.code, (unsafe.cause as { code: string }).code], [
+    "outcome_unknown",
+    "internal",
+  ]);
+  for (const { message } of [safe, unsafe]) assert(!message.includes("secret"));
+});
+
+Deno.test("Pipeline takes what a connector throws while connecting for a defect, nothing sent", async () => {
+  const { group } = createFixture({
+    onConnect: () => {
+      throw new TypeError("broken connector");
+    },
+  });
+  const error = await rejection(group.execute("add", {}));
+  assertEquals([error.code, error.delivery], ["internal", "not_sent"]);
 });
 
 Deno.test("Pipeline counts an answer of isError as completed", async () => {

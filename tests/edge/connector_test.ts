@@ -102,6 +102,7 @@ Deno.test("execute() posts the arguments and follows the events to the result", 
   assertEquals(Object.fromEntries(request.headers), {
     accept: "text/event-stream",
     authorization: "Bearer k-1",
+    "automcp-on-disconnect": "detach",
     "automcp-timeout-ms": "29750",
     "content-type": "application/json",
     traceparent: "00-1-2-01",

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
-import { createTestHarness, type TestHarness } from "wrangler";
+import type { TestHarness } from "wrangler";
 import { createDemoServer, type DemoServer } from "../../examples/demo_server.ts";
 import { readEvents } from "../hono/_read_events.ts";
+import { startWorker } from "../support/worker.ts";
 
 const KEY = "a-key-of-ci";
-const ROOT = new URL("../../", import.meta.url);
 
-workerTest("the Worker with keys", keyedConfig, async (t, { demo, get, post }) => {
+workerTest("the Worker with keys", keyedConfig, async (t, { demo, get, post, call }) => {
   await t.step("serves health without a key", async () => {
     assertEquals(await (await get("/healthz", {})).json(), { status: "ok" });
   });
@@ -116,6 +116,32 @@ workerTest("the Worker with keys", keyedConfig, async (t, { demo, get, post }) =
     }
   });
 
+  await t.step(
+    "finds an execution by its id in whatever shard it lives, and cancels it",
+    async () => {
+      const shards = new Set<string>();
+      for (let i = 0; i < 40 && shards.size < 2; i++) {
+        const response = await post("count", { steps: 200, delayMs: 50 }, {
+          "accept": "text/event-stream",
+          "automcp-on-disconnect": "detach",
+        });
+        const id = response.headers.get("automcp-execution-id")!;
+        shards.add(id.split("-")[0]!);
+        await response.body?.cancel();
+        const state = await (await get(`/v1/executions/${id}`)).json();
+        assertEquals([state.id, state.state], [id, "running"]);
+        const cancelled = await call("DELETE", `/v1/executions/${id}`);
+        assertEquals(cancelled.status, 202);
+        await cancelled.body?.cancel();
+        const events = await Array.fromAsync(readEvents(await get(`/v1/executions/${id}/events`)));
+        assertEquals(events.at(-1)?.data.code, "cancelled");
+      }
+      assertEquals([...shards].sort(), ["0", "1"]);
+      const unknown = await get("/v1/executions/7-nope");
+      assertEquals([unknown.status, (await unknown.json()).code], [404, "execution_not_found"]);
+    },
+  );
+
   await t.step("spreads a principal over its shards", async () => {
     const names = new Set<string>();
     for (let i = 0; i < 40; i++) names.add((await (await get("/v1/stats")).json()).name);
@@ -189,6 +215,7 @@ function openConfig(url: string): unknown {
 interface Setting {
   readonly harness: TestHarness;
   readonly demo: DemoServer;
+  call(method: string, path: string): Promise<Response>;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   post(
     operation: string,
@@ -210,22 +237,17 @@ function workerTest(
     sanitizeOps: false,
     sanitizeResources: false,
     async fn(t) {
-      await Deno.mkdir(new URL("dist/console/", ROOT), { recursive: true });
       const demo = createDemoServer();
       const upstream = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, demo.fetch);
       const json = await config(`http://127.0.0.1:${upstream.addr.port}/mcp`);
-      const harness = createTestHarness({
-        workers: [{
-          configPath: new URL("wrangler.toml", ROOT),
-          vars: json === undefined ? {} : { AUTOMCP_CONFIG: JSON.stringify(json), TOKEN: "t0p" },
-        }],
-      });
+      const worker = await startWorker(json, { TOKEN: "t0p" });
       const key = { authorization: `Bearer ${KEY}` };
       try {
-        const { url } = await harness.listen();
+        const { url, harness } = worker;
         await body(t, {
           harness,
           demo,
+          call: (method, path) => fetch(new URL(path, url), { method, headers: key }),
           get: (path, headers = key) => fetch(new URL(path, url), { headers }),
           post: (operation, args, headers = {}, group = "demo", signal) =>
             fetch(new URL(`/v1/groups/${group}/operations/${operation}`, url), {
@@ -236,7 +258,7 @@ function workerTest(
             }),
         });
       } finally {
-        await harness.close();
+        await worker[Symbol.asyncDispose]();
         await demo.close();
         await upstream.shutdown();
       }
