@@ -281,7 +281,7 @@ export class ResourcePool<T> {
   }
 
   #fail(slot: Slot<T>, error: unknown): void {
-    if (slot.failure !== undefined) return;
+    if (slot.failure !== undefined || slot.destroyed) return;
     slot.failure = { error };
     this.#usable.delete(slot);
     this.#draining.add(slot);
