@@ -2,6 +2,7 @@
 import { type Kit, runKit, type Runtime, SKIPS } from "../support/kit.ts";
 import client from "./client.ts";
 import clock from "./clock.ts";
+import connector from "./connector.ts";
 import deadline from "./deadline.ts";
 import errors from "./errors.ts";
 import pool from "./pool.ts";
