@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Priority } from "../../src/resilience/pool_options.ts";
 import { createRandom } from "../support/random.ts";
-import { createPool, flush, watch } from "./support.ts";
+import { createPool, Creations, flush, watch } from "./support.ts";
 
 /** Runs calls that each hold their lease for a turn; returns the most at once and the resources. */
 async function runCalls(
@@ -74,6 +74,24 @@ Deno.test("P3 ResourcePool gives a free place to who waits, not to who comes lat
   assertEquals(second.outcome, "lease");
   second.lease!.release();
   await pool.close();
+});
+
+Deno.test("P3 ResourcePool lets nobody overtake a waiter in the microtasks after a creation", async () => {
+  for (let turns = 0; turns < 12; turns++) {
+    const creations = new Creations();
+    const { pool } = createPool({ create: creations.create, poolSize: 1 });
+    const waiting = watch(pool.acquire());
+    await flush();
+    creations.running[0]!.succeed();
+    for (let turn = 0; turn < turns; turn++) await null;
+    const newcomer = watch(pool.acquire());
+    await flush();
+    assertEquals([waiting.outcome, newcomer.outcome], ["lease", "pending"], `${turns}`);
+    waiting.lease!.release();
+    await flush();
+    newcomer.lease!.release();
+    await pool.close();
+  }
 });
 
 Deno.test("P4 ResourcePool serves waiters first come, first served, within a priority", async () => {
