@@ -18,12 +18,11 @@ const shared = new ResourcePool({
   leasesPerResource: () => SIZE,
   create: () => Promise.resolve({}),
 });
-const generic = createGenericPool({
-  create: () => Promise.resolve({}),
-  destroy: () => Promise.resolve(),
-}, {
-  max: SIZE,
-});
+const generic = createGenericPool(
+  { create: () => Promise.resolve({}), destroy: () => Promise.resolve() },
+  // As ours: without it a waiter there needs no timer, and may wait for ever.
+  { max: SIZE, acquireTimeoutMillis: 5_000 },
+);
 
 const group = "acquire and release, nobody waits";
 
@@ -63,11 +62,11 @@ for (const callers of [100, 10_000]) {
   const group = `${callers} callers of whom half leave`;
 
   Deno.bench(`ResourcePool, ${callers} callers of whom half leave`, { group }, async () => {
-    const controller = new AbortController();
+    const controllers = Array.from({ length: callers / 2 }, () => new AbortController());
     const calls = Array.from({ length: callers }, async (_, index) => {
-      (await pool.acquire(index % 2 === 0 ? {} : controller)).release();
+      (await pool.acquire(index % 2 === 0 ? {} : controllers[(index - 1) / 2])).release();
     });
-    controller.abort();
+    for (const controller of controllers) controller.abort();
     await Promise.allSettled(calls);
   });
 }
