@@ -13,6 +13,7 @@ import retry from "./retry.ts";
 const MODULES: readonly ((t: Kit) => void)[] = [
   client,
   clock,
+  connector,
   deadline,
   errors,
   pool,
