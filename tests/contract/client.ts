@@ -15,10 +15,10 @@ import { FakeClock } from "../support/fake_clock.ts";
 import type { Kit } from "../support/kit.ts";
 import {
   data,
+  hang,
   MemoryConnector,
   type MemoryConnectorOptions,
   type MemoryOperation,
-  untilAborted,
 } from "../support/memory_connector.ts";
 
 /** A client with one group `g` over a connector in memory, on a fake clock. */
@@ -46,7 +46,6 @@ function createClient(
 const lost: MemoryOperation = ({ effect }) => {
   throw createClientError("connection_lost", "cut", { effect });
 };
-const hang: MemoryOperation = (_, { signal }) => untilAborted(signal);
 
 export default function (t: Kit): void {
   t.test("AutoMCPClient executes an operation and answers in plain JSON", async () => {

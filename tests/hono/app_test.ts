@@ -3,7 +3,13 @@ import { AutoMCPClient } from "../../src/client/client.ts";
 import type { GroupConfig } from "../../src/client/config.ts";
 import { createClientError } from "../../src/errors/errors.ts";
 import { type AppOptions, createApp } from "../../src/hono/app.ts";
-import { createMemoryConnector, deadConnector, hang, text } from "./_memory_connector.ts";
+import {
+  deadConnector,
+  hang,
+  MemoryConnector,
+  refuseBad,
+  text,
+} from "../support/memory_connector.ts";
 
 const ADD = "/v1/groups/demo/operations/add";
 
@@ -25,7 +31,7 @@ appTest(
     assertEquals(response.headers.get("automcp-execution-id"), executionId);
     assertEquals(response.headers.get("automcp-attempts"), "1");
     assertMatch(response.headers.get("server-timing")!, /^execution;dur=\d+\.\d$/);
-    assertEquals(server.attempts.map((attempt) => attempt.arguments), [{ a: 1 }]);
+    assertEquals(server.requests.map((attempt) => attempt.arguments), [{ a: 1 }]);
   },
 );
 
@@ -39,14 +45,14 @@ appTest("createApp takes no body for no arguments", async ({ app, server }) => {
   const response = await app.request(ADD, { method: "POST" });
   assertEquals(response.status, 200);
   await response.body?.cancel();
-  assertEquals(server.attempts[0]!.arguments, {});
+  assertEquals(server.requests[0]!.arguments, {});
 });
 
 appTest("createApp passes the trace context on, and only a valid one", async ({ ask, server }) => {
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   await (await ask(ADD, {}, { traceparent, tracestate: "a=1" })).body?.cancel();
   await (await ask(ADD, {}, { traceparent: "00-0-0-01", tracestate: "a=1" })).body?.cancel();
-  assertEquals(server.attempts.map((attempt) => attempt.trace), [
+  assertEquals(server.requests.map((attempt) => attempt.trace), [
     { traceparent, tracestate: "a=1" },
     undefined,
   ]);
@@ -117,7 +123,7 @@ appTest("createApp sends nothing for a request that it refuses", async ({ app, a
   }
   assertEquals(cases.at(-2)![0].headers.get("allow"), "POST");
   assertEquals(cases.at(-1)![0].headers.get("allow"), "GET, HEAD");
-  assertEquals(server.attempts, []);
+  assertEquals(server.requests, []);
 
   function post(body: BodyInit, headers: Record<string, string> = json): Promise<Response> {
     return Promise.resolve(app.request(ADD, { method: "POST", headers, body }));
@@ -145,7 +151,7 @@ appTest("createApp lists the groups, dead ones too", async ({ app }) => {
     name: "demo",
     title: "Memory",
     state: "open",
-    server: { name: "memory", version: "1", title: "Memory" },
+    server: { name: "memory", version: "1.0.0", title: "Memory" },
     era: "modern",
     operations: 6,
   });
@@ -189,7 +195,7 @@ appTest("createApp cancels the execution when the caller leaves", async ({ app, 
     method: "POST",
     signal: caller.signal,
   });
-  while (server.attempts.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   caller.abort();
   const response = await answer;
   assertEquals([response.status, (await response.json()).code], [409, "cancelled"]);
@@ -198,7 +204,7 @@ appTest("createApp cancels the execution when the caller leaves", async ({ app, 
 interface Setting {
   readonly app: ReturnType<typeof createApp>;
   readonly client: AutoMCPClient;
-  readonly server: ReturnType<typeof createMemoryConnector>;
+  readonly server: MemoryConnector;
   readonly defects: [unknown, string][];
   /** Posts arguments. */
   ask(path: string, args: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -210,13 +216,17 @@ function appTest(
   options: Partial<AppOptions> = { auth: "none" },
 ): void {
   Deno.test(name, async () => {
-    const server = createMemoryConnector({
-      add: () => text("3"),
-      refuse: () => text("No", "error"),
-      later: () => Promise.reject(createClientError("rate_limited", "Later", { retryAfterMs: 1 })),
-      lose: () => Promise.reject(createClientError("connection_lost", "It broke")),
-      locked: () => Promise.reject(createClientError("unauthorized", "The server said 401")),
-      slow: hang,
+    const server = new MemoryConnector({
+      validate: refuseBad,
+      operations: {
+        add: () => text("3"),
+        refuse: () => text("No", "error"),
+        later: () =>
+          Promise.reject(createClientError("rate_limited", "Later", { retryAfterMs: 1 })),
+        lose: () => Promise.reject(createClientError("connection_lost", "It broke")),
+        locked: () => Promise.reject(createClientError("unauthorized", "The server said 401")),
+        slow: hang,
+      },
     });
     const groups: Record<string, GroupConfig> = {
       demo: { connector: server, maxAttempts: 2 },

@@ -4,14 +4,22 @@ import type { Connector } from "../../src/client/ports.ts";
 import { createClientError } from "../../src/errors/errors.ts";
 import { createApp } from "../../src/hono/app.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
-import { createMemoryConnector, deadConnector, hang, text } from "./_memory_connector.ts";
+import {
+  deadConnector,
+  hang,
+  MemoryConnector,
+  refuseBad,
+  text,
+} from "../support/memory_connector.ts";
 import { readEvents } from "./_read_events.ts";
 
 Deno.test("streamEvents numbers every event from the state document to the result", async () => {
-  const server = createMemoryConnector({
-    count(_request, { onProgress }) {
-      onProgress({ progress: 1, total: 2, message: "Half" });
-      return text("done");
+  const server = new MemoryConnector({
+    operations: {
+      count(_request, { onProgress }) {
+        onProgress({ progress: 1, total: 2, message: "Half" });
+        return text("done");
+      },
     },
   });
   await withApp(server, async (post) => {
@@ -40,8 +48,10 @@ Deno.test("streamEvents numbers every event from the state document to the resul
 });
 
 Deno.test("streamEvents tells each new attempt, why it was made, and the failure at last", async () => {
-  const server = createMemoryConnector({
-    later: () => Promise.reject(createClientError("rate_limited", "Later", { retryAfterMs: 5 })),
+  const server = new MemoryConnector({
+    operations: {
+      later: () => Promise.reject(createClientError("rate_limited", "Later", { retryAfterMs: 5 })),
+    },
   });
   await withApp(server, async (post) => {
     const events = await Array.fromAsync(readEvents(await post("later")));
@@ -54,7 +64,7 @@ Deno.test("streamEvents tells each new attempt, why it was made, and the failure
 });
 
 Deno.test("streamEvents leaves a refusal before the first send its HTTP status", async () => {
-  const server = createMemoryConnector({ add: () => text("3") });
+  const server = new MemoryConnector({ validate: refuseBad, operations: { add: () => text("3") } });
   await withApp(server, async (post) => {
     for (
       const [operation, body, status, code] of [
@@ -66,7 +76,7 @@ Deno.test("streamEvents leaves a refusal before the first send its HTTP status",
       assertEquals([response.status, (await response.json()).code], [status, code]);
     }
   });
-  assertEquals(server.attempts, []);
+  assertEquals(server.requests, []);
 });
 
 Deno.test("streamEvents starts at once though the server does not answer", async () => {
@@ -88,10 +98,12 @@ Deno.test("streamEvents starts at once though the server does not answer", async
 
 Deno.test("streamEvents cancels the execution when its reader leaves", async () => {
   let reason: unknown;
-  const server = createMemoryConnector({
-    slow: (request, options) => {
-      options.signal.addEventListener("abort", () => reason = options.signal.reason);
-      return hang(request, options);
+  const server = new MemoryConnector({
+    operations: {
+      slow: (request, options) => {
+        options.signal.addEventListener("abort", () => reason = options.signal.reason);
+        return hang(request, options);
+      },
     },
   });
   await withApp(server, async (post, client) => {
@@ -105,7 +117,7 @@ Deno.test("streamEvents cancels the execution when its reader leaves", async () 
 
 Deno.test("streamEvents shows every 12 s that it lives, and leaves no timer behind", async () => {
   const clock = new FakeClock();
-  const server = createMemoryConnector({ slow: hang });
+  const server = new MemoryConnector({ operations: { slow: hang } });
   const client = new AutoMCPClient("test", {
     timeoutMs: 60_000,
     groups: { demo: { connector: server } },

@@ -5,18 +5,20 @@ import { createApp } from "../../src/hono/app.ts";
 import type { Auth } from "../../src/hono/auth.ts";
 import { settle } from "../support/fake_clock.ts";
 import { startDemoEndpoint } from "../support/demo_endpoint.ts";
-import { createMemoryConnector, hang, text } from "./_memory_connector.ts";
+import { hang, MemoryConnector, text } from "../support/memory_connector.ts";
 import { readEvents } from "./_read_events.ts";
 
 type Call = (method: string, path: string, headers?: Record<string, string>) => Promise<Response>;
 
 async function withApp(fn: (call: Call) => Promise<void>, auth: Auth = "none"): Promise<void> {
-  const server = createMemoryConnector({
-    hang,
-    fail: () => Promise.reject(new Error("broken")),
-    step(_request, { onProgress }) {
-      onProgress({ progress: 1, total: 2 });
-      return text("done");
+  const server = new MemoryConnector({
+    operations: {
+      hang,
+      fail: () => Promise.reject(new Error("broken")),
+      step(_request, { onProgress }) {
+        onProgress({ progress: 1, total: 2 });
+        return text("done");
+      },
     },
   });
   const client = new AutoMCPClient("test", { groups: { demo: { connector: server } } });

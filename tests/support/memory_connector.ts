@@ -1,3 +1,4 @@
+import { abortable } from "../../src/client/abort.ts";
 import { createClientError } from "../../src/errors/errors.ts";
 import type {
   AttemptOptions,
@@ -50,8 +51,10 @@ export class MemoryConnector implements Connector {
   }
 
   async connect(options: ConnectionOptions): Promise<MemoryConnection> {
+    options.signal.throwIfAborted();
     this.connects++;
     await this.options.onConnect?.(options);
+    options.signal.throwIfAborted();
     const connection = new MemoryConnection(this);
     this.connections.push(connection);
     return connection;
@@ -60,7 +63,7 @@ export class MemoryConnector implements Connector {
 
 export class MemoryConnection implements Connection {
   readonly era: Era;
-  readonly server = { name: "memory", version: "1.0.0" };
+  readonly server = { name: "memory", version: "1.0.0", title: "Memory" };
   readonly maxConcurrency: number;
   readonly #connector: MemoryConnector;
   readonly #closed = new AbortController();
@@ -89,23 +92,26 @@ export class MemoryConnection implements Connection {
   }
 
   async execute(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
+    this.#checkOpen(options.signal);
     const connector = this.#connector;
     connector.requests.push(request);
     connector.maxInFlight = Math.max(connector.maxInFlight, ++connector.inFlight);
     try {
       const run = (connector.options.operations ?? DEFAULT_OPERATIONS)[request.operation.name];
       if (run === undefined) throw createClientError("operation_not_found", "No such operation");
-      return await run(request, options);
+      return await abortable(Promise.resolve(run(request, options)), this.closed);
     } finally {
       connector.inFlight--;
     }
   }
 
-  async check(): Promise<void> {}
+  check({ signal }: ConnectionOptions): Promise<void> {
+    return Promise.try(() => this.#checkOpen(signal));
+  }
 
   close(): Promise<void> {
     this.closes++;
-    this.#closed.abort(createClientError("connection_lost", "The connection was closed"));
+    this.break(createClientError("connection_lost", "The connection was closed"));
     return Promise.resolve();
   }
 
@@ -113,13 +119,43 @@ export class MemoryConnection implements Connection {
   break(error: unknown): void {
     this.#closed.abort(error);
   }
+
+  #checkOpen(signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (!this.closed.aborted) return;
+    throw createClientError("connection_lost", "The connection was closed", {
+      delivery: "not_sent",
+    });
+  }
 }
+
+/** A server that refuses every connection, for good. */
+export const deadConnector: Connector = {
+  name: "dead",
+  connect: () =>
+    Promise.reject(createClientError("connection_refused", "Nobody listens", { temporary: false })),
+};
+
+/** Takes every argument but `bad`. */
+export const refuseBad: NonNullable<Connection["validate"]> = (_operation, args) =>
+  "bad" in args ? [{ pointer: "/bad", message: "must not be there" }] : [];
 
 /** A result with data. */
 export function data(structuredContent: JsonObject): ConnectionResult {
   const text = JSON.stringify(structuredContent);
   return { status: "success", content: [{ type: "text", text }], structuredContent };
 }
+
+/** A result with one text. */
+export function text(
+  value: string,
+  status: ConnectionResult["status"] = "success",
+): ConnectionResult {
+  return { status, content: [{ type: "text", text: value }] };
+}
+
+/** An operation that never ends by itself. */
+export const hang: MemoryOperation = (_, { signal }) => untilAborted(signal);
 
 /** A promise that never settles but rejects with the signal's reason. */
 export function untilAborted(signal: AbortSignal): Promise<never> {
