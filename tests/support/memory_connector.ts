@@ -105,8 +105,9 @@ export class MemoryConnection implements Connection {
     }
   }
 
-  check({ signal }: ConnectionOptions): Promise<void> {
-    return Promise.try(() => this.#checkOpen(signal));
+  // deno-lint-ignore require-await -- Node 22 has no `Promise.try`.
+  async check({ signal }: ConnectionOptions): Promise<void> {
+    this.#checkOpen(signal);
   }
 
   close(): Promise<void> {
