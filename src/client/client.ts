@@ -1,11 +1,12 @@
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { checkKeys, checkNumber, checkType, nearestName } from "../errors/misuse.ts";
+import { checkOptions, checkValue, nearestName } from "../errors/misuse.ts";
 import { ProgressTracker } from "../progress/tracker.ts";
+import { CLOSE_RULES, type CloseOptions, DEFAULT_GRACE_MS } from "../resilience/pool_options.ts";
 import {
   type ClientConfig,
-  resolveClientConfig,
   type ResolvedClientConfig,
-  type ServerPolicy,
+  resolveClientConfig,
+  type ResolvedGroup,
 } from "./config.ts";
 import type { Connector } from "./ports.ts";
 import { RetryableClientGroup } from "./retryable_group.ts";
@@ -55,7 +56,7 @@ export class AutoMCPClient {
    * @throws {RangeError} If a number is out of its range.
    */
   constructor(name: string, config: ClientConfig) {
-    checkType("create a client", "'name'", name, "string");
+    checkValue("create a client", "'name'", name, { type: "string" });
     this.name = name;
     this.#config = resolveClientConfig(config);
     const { clock, random, onEvent } = this.#config;
@@ -69,7 +70,7 @@ export class AutoMCPClient {
     const onStart = (run: Run): void => this.#follow(run);
     this.groups = new Map(
       this.#config.groups.map((group) => {
-        const server = this.#serverOf(group.connector, group.server);
+        const server = this.#serverOf(group);
         const context = { server, tracker, clock, random, onEvent, onStart };
         return [group.name, new RetryableClientGroup(group, context)];
       }),
@@ -124,7 +125,7 @@ export class AutoMCPClient {
   async connect(
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<ReadonlyMap<string, ClientError>> {
-    checkKeys("connect", options, ["signal"]);
+    checkOptions("connect", options, { signal: {} });
     const failures = new Map<string, ClientError>();
     await Promise.all(this.#config.groups.map(async ({ name, connector }) => {
       try {
@@ -172,7 +173,7 @@ export class AutoMCPClient {
    * Closes the client: refuses new calls and those that still wait, lets calls in flight end for
    * `graceMs`, then ends them too. Called again, it returns the same promise.
    *
-   * @param options How long calls in flight may take, in milliseconds, >= 0; 5000 by default.
+   * @param options How long calls in flight may take.
    * @returns Nothing, once all connections are closed.
    *
    * @example Leave nothing behind
@@ -183,10 +184,9 @@ export class AutoMCPClient {
    * await client.close({ graceMs: 1_000 });
    * ```
    */
-  close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    checkKeys("close", options, ["graceMs"]);
-    const graceMs = checkNumber("close", "graceMs", options.graceMs ?? 5_000, { min: 0 });
-    return this.#closed ??= this.#close(graceMs);
+  close(options: CloseOptions = {}): Promise<void> {
+    checkOptions("close", options, CLOSE_RULES);
+    return this.#closed ??= this.#close(options.graceMs ?? DEFAULT_GRACE_MS);
   }
 
   /** Closes the client with the default grace. */
@@ -205,12 +205,11 @@ export class AutoMCPClient {
     await Promise.allSettled(running.map((run) => run.response));
   }
 
-  #serverOf(connector: Connector, policy: Required<ServerPolicy>): Server {
-    const known = this.#servers.get(connector);
+  #serverOf(group: ResolvedGroup): Server {
+    const known = this.#servers.get(group.connector);
     if (known !== undefined) return known;
-    const { clock, random, onEvent } = this.#config;
-    const server = new Server(connector, { policy, clock, random, onEvent });
-    this.#servers.set(connector, server);
+    const server = new Server(group, this.#config);
+    this.#servers.set(group.connector, server);
     return server;
   }
 

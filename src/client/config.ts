@@ -1,12 +1,15 @@
-import type { Effect } from "../errors/delivery.ts";
-import { checkKeys, checkNumber, checkType, misuse, resolveNumbers } from "../errors/misuse.ts";
-import { type Clock, systemClock, systemRandom } from "../resilience/clock.ts";
+import { type Effect, EFFECTS } from "../errors/delivery.ts";
 import {
-  type ResolvedRetryPolicy,
-  resolveRetryPolicy,
-  RETRY_POLICY_KEYS,
-  type RetryPolicy,
-} from "../resilience/retry.ts";
+  checkOptions,
+  checkValue,
+  misuse,
+  type OptionRule,
+  type OptionRules,
+  overlay,
+  resolveOptions,
+} from "../errors/misuse.ts";
+import { type Clock, systemClock, systemRandom } from "../resilience/clock.ts";
+import { RETRY_POLICY_RULES, type RetryPolicy } from "../resilience/retry.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Connector } from "./ports.ts";
 
@@ -101,22 +104,12 @@ export interface ClientConfig extends RetryPolicy, ServerPolicy {
   readonly random?: () => number;
 }
 
-/** A group's policy with every value known and checked. */
-export interface ResolvedGroupPolicy {
-  readonly timeoutMs: number;
-  readonly retry: ResolvedRetryPolicy;
-  readonly trustAnnotations: boolean;
-  readonly include: ReadonlySet<string> | undefined;
-  readonly exclude: ReadonlySet<string>;
-  readonly operations: ReadonlyMap<string, OperationPolicy>;
-}
-
 /** A group with every value known and checked. */
-export interface ResolvedGroup {
+export interface ResolvedGroup
+  extends Required<RetryPolicy>, Required<ServerPolicy>, Required<Omit<GroupPolicy, "include">> {
   readonly name: string;
   readonly connector: Connector;
-  readonly policy: ResolvedGroupPolicy;
-  readonly server: Required<ServerPolicy>;
+  readonly include: readonly string[] | undefined;
 }
 
 /** {@linkcode ClientConfig} with every value known and checked. */
@@ -127,20 +120,39 @@ export interface ResolvedClientConfig {
   readonly random: () => number;
 }
 
-const SERVER_RULES = {
+/** What a length of time that leaves some time must be. */
+export const TIMEOUT_RULE: OptionRule = { min: 0, above: true };
+
+const SERVER_RULES: OptionRules<ServerPolicy> = {
   poolSize: { preset: 10, min: 1, integer: true },
   acquireTimeoutMs: { preset: 5_000, min: 1 },
   maxWaiters: { preset: 256, min: 1, integer: true },
-} as const;
-const SERVER_KEYS = Object.keys(SERVER_RULES) as (keyof ServerPolicy)[];
-const PRESET_KEYS: readonly string[] = ["timeoutMs", ...SERVER_KEYS, ...RETRY_POLICY_KEYS];
-const CLIENT_KEYS: readonly string[] = [...PRESET_KEYS, "groups", "onEvent", "clock", "random"];
-const GROUP_KEYS: readonly string[] = [
-  ...PRESET_KEYS,
-  ...["connector", "trustAnnotations", "include", "exclude", "operations"],
-];
-const OPERATION_KEYS: readonly string[] = ["effect", "timeoutMs", "maxAttempts"];
-const EFFECTS: readonly Effect[] = ["safe", "idempotent", "unsafe"];
+};
+const PRESET_RULES: OptionRules<RetryPolicy & ServerPolicy & { timeoutMs?: number }> = {
+  ...RETRY_POLICY_RULES,
+  ...SERVER_RULES,
+  timeoutMs: { preset: 30_000, ...TIMEOUT_RULE },
+};
+const CLIENT_RULES: OptionRules<ClientConfig> = {
+  ...PRESET_RULES,
+  groups: {},
+  onEvent: { type: "function" },
+  clock: { preset: systemClock },
+  random: { preset: systemRandom, type: "function" },
+};
+const GROUP_RULES: OptionRules<GroupConfig> = {
+  ...PRESET_RULES,
+  connector: {},
+  trustAnnotations: { preset: false, type: "boolean" },
+  include: { type: "list" },
+  exclude: { preset: [], type: "list" },
+  operations: { preset: {}, type: "object" },
+};
+const OPERATION_RULES: OptionRules<OperationPolicy> = {
+  effect: { oneOf: EFFECTS },
+  timeoutMs: TIMEOUT_RULE,
+  maxAttempts: RETRY_POLICY_RULES.maxAttempts,
+};
 
 /**
  * Checks a configuration and fills in what it leaves out.
@@ -150,52 +162,36 @@ const EFFECTS: readonly Effect[] = ["safe", "idempotent", "unsafe"];
  */
 export function resolveClientConfig(config: ClientConfig): ResolvedClientConfig {
   const act = "create a client";
-  checkType(act, "its configuration", config, "object");
-  checkKeys(act, config, CLIENT_KEYS);
-  checkType(act, "'groups'", config.groups, "object");
-  const groups = Object.entries(config.groups).map(([name, group]) =>
-    resolveGroup(name, group, config)
+  const { groups, onEvent, clock, random, ...presets } = resolveOptions<
+    ResolvedClientConfig & ClientConfig,
+    ClientConfig
+  >(act, config, CLIENT_RULES);
+  checkValue(act, "'groups'", groups, { type: "object" });
+  const resolved = Object.entries(groups).map(([name, group]) =>
+    resolveGroup(name, group as GroupConfig, presets)
   );
-  checkSharedServers(groups);
-  return {
-    groups,
-    onEvent: config.onEvent,
-    clock: config.clock ?? systemClock,
-    random: config.random ?? systemRandom,
-  };
+  checkSharedServers(resolved);
+  return { groups: resolved, onEvent, clock, random };
 }
 
-function resolveGroup(name: string, group: GroupConfig, presets: ClientConfig): ResolvedGroup {
+function resolveGroup(
+  name: string,
+  config: GroupConfig,
+  presets: Omit<ClientConfig, "groups">,
+): ResolvedGroup {
   const act = `create group '${name}'`;
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)) {
     const requirement = "1 to 64 letters, digits, '_', '.' or '-'";
     throw new TypeError(misuse(act, "its name", requirement, name));
   }
-  checkType(act, "its configuration", group, "object");
-  checkKeys(act, group, GROUP_KEYS);
-  checkType(act, "'connector.connect'", group.connector?.connect, "function");
-  const all = { ...presets, ...group };
-  for (const [operation, policy] of Object.entries(group.operations ?? {})) {
-    checkOperation(`${act}, operation '${operation}',`, policy);
+  checkOptions(act, config, GROUP_RULES);
+  const { connect } = config.connector ?? {};
+  checkValue<unknown>(act, "'connector.connect'", connect, { type: "function" });
+  for (const [operation, policy] of Object.entries(config.operations ?? {})) {
+    checkOptions(`${act}, operation '${operation}',`, policy, OPERATION_RULES);
   }
-  return {
-    name,
-    connector: group.connector,
-    policy: {
-      timeoutMs: checkTimeout(act, all.timeoutMs ?? 30_000),
-      retry: resolveRetryPolicy(all),
-      trustAnnotations: checkType(
-        act,
-        "'trustAnnotations'",
-        group.trustAnnotations ?? false,
-        "boolean",
-      ),
-      include: group.include && checkNames(act, "include", group.include),
-      exclude: checkNames(act, "exclude", group.exclude ?? []),
-      operations: new Map(Object.entries(group.operations ?? {})),
-    },
-    server: resolveNumbers(act, all, SERVER_RULES),
-  };
+  const all = overlay<GroupConfig>(config, presets, config);
+  return { ...resolveOptions<ResolvedGroup, GroupConfig>(act, all, GROUP_RULES), name };
 }
 
 /** Groups that share a connector share its pool, so they cannot differ in what the pool is. */
@@ -204,38 +200,12 @@ function checkSharedServers(groups: readonly ResolvedGroup[]): void {
   for (const group of groups) {
     const other = first.get(group.connector) ?? group;
     first.set(group.connector, other);
-    const key = SERVER_KEYS.find((key) => group.server[key] !== other.server[key]);
+    const keys = Object.keys(SERVER_RULES) as (keyof ServerPolicy)[];
+    const key = keys.find((key) => group[key] !== other[key]);
     if (key === undefined) continue;
     throw new TypeError(
       `Cannot create groups '${other.name}' and '${group.name}' as they share a connector and must ` +
-        `agree on '${key}': current values are ${other.server[key]} and ${group.server[key]}`,
+        `agree on '${key}': current values are ${other[key]} and ${group[key]}`,
     );
   }
-}
-
-function checkOperation(act: string, policy: OperationPolicy): void {
-  checkKeys(act, policy, OPERATION_KEYS);
-  if (policy.effect !== undefined) checkEffect(act, policy.effect);
-  if (policy.timeoutMs !== undefined) checkTimeout(act, policy.timeoutMs);
-  if (policy.maxAttempts !== undefined) {
-    checkNumber(act, "maxAttempts", policy.maxAttempts, { min: 1, integer: true });
-  }
-}
-
-/** Returns an effect, or throws a `TypeError` that names the three. */
-export function checkEffect(act: string, effect: Effect): Effect {
-  if (EFFECTS.includes(effect)) return effect;
-  throw new TypeError(misuse(act, "'effect'", "'safe', 'idempotent' or 'unsafe'", effect));
-}
-
-/** Returns a length of time that leaves some time, or throws. */
-export function checkTimeout(act: string, timeoutMs: unknown): number {
-  return checkNumber(act, "timeoutMs", timeoutMs, { min: 0, above: true });
-}
-
-function checkNames(act: string, name: string, value: readonly string[]): ReadonlySet<string> {
-  if (Array.isArray(value) && value.every((entry) => typeof entry === "string")) {
-    return new Set(value);
-  }
-  throw new TypeError(misuse(act, `'${name}'`, "a list of operation names", value));
 }

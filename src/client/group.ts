@@ -1,21 +1,31 @@
 import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
-import { checkKeys, checkType } from "../errors/misuse.ts";
+import { checkOptions, checkValue, type OptionRules, overlay } from "../errors/misuse.ts";
 import type { ProgressTracker } from "../progress/tracker.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { retry, type RetryPolicy } from "../resilience/retry.ts";
+import { classifyClientError, repeat } from "../resilience/retry.ts";
 import { withTimeout } from "./abort.ts";
 import type { FoundOperation } from "./catalog.ts";
-import { checkEffect, checkTimeout, type ResolvedGroup } from "./config.ts";
+import { type OperationPolicy, type ResolvedGroup, TIMEOUT_RULE } from "./config.ts";
 import { resolveEffect } from "./effect.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import type { JsonObject, JsonValue, OperationDescriptor } from "./ports.ts";
-import { EXECUTE_KEYS, type ExecuteOptions, type GroupDescription } from "./options.ts";
+import {
+  EXECUTE_RULES,
+  type ExecuteOptions,
+  type GroupDescription,
+  type RetryExecuteOptions,
+} from "./options.ts";
 import { Run } from "./run.ts";
 import type { Server, ServerState } from "./server.ts";
 import { ExecutionCounter, type ExecutionStats } from "./stats.ts";
+
+/** How long to wait for a description, and what ends the wait. */
+export type DescribeOptions = Pick<ExecuteOptions, "timeoutMs" | "signal">;
+
+const DESCRIBE_RULES: OptionRules<DescribeOptions> = { timeoutMs: TIMEOUT_RULE, signal: {} };
 
 /** What a group shares with its client. */
 export interface GroupContext {
@@ -69,11 +79,6 @@ export class ClientGroup {
     return this.#context.server.lastError;
   }
 
-  /** How many operations the server had when last asked; `undefined` before. */
-  get operationCount(): number | undefined {
-    return this.#context.server.catalog.size;
-  }
-
   /**
    * Returns the time for one execution of an operation, unless the call sets its own.
    *
@@ -81,8 +86,7 @@ export class ClientGroup {
    * @returns The operation's `timeoutMs`, else the group's, in milliseconds.
    */
   timeoutMsOf(operation: string): number {
-    const { operations, timeoutMs } = this.#group.policy;
-    return operations.get(operation)?.timeoutMs ?? timeoutMs;
+    return this.#policyOf(operation)?.timeoutMs ?? this.#group.timeoutMs;
   }
 
   /**
@@ -105,12 +109,10 @@ export class ClientGroup {
    * await client.close();
    * ```
    */
-  async describe(
-    options: Pick<ExecuteOptions, "timeoutMs" | "signal"> = {},
-  ): Promise<GroupDescription> {
-    checkKeys("describe", options, ["timeoutMs", "signal"]);
+  async describe(options: DescribeOptions = {}): Promise<GroupDescription> {
+    checkOptions("describe", options, DESCRIBE_RULES);
     const { server, clock, random } = this.#context;
-    const timeoutMs = checkTimeout("describe", options.timeoutMs ?? this.#group.policy.timeoutMs);
+    const { timeoutMs = this.#group.timeoutMs } = options;
     const { operations, ttlMs } = await withTimeout(
       {
         ...{ timeoutMs, clock, signal: options.signal },
@@ -121,9 +123,12 @@ export class ClientGroup {
           }),
       },
       (signal, deadline) =>
-        retry(() => server.catalog.list(signal), {
-          ...this.#group.policy.retry,
-          ...{ effect: "safe", signal, deadline, clock, random },
+        repeat(() => server.catalog.list(signal), {
+          ...this.#group,
+          effect: "safe",
+          classify: classifyClientError,
+          onRetry: undefined,
+          ...{ signal, deadline, clock, random },
         }),
     );
     return {
@@ -131,7 +136,10 @@ export class ClientGroup {
       era: server.era,
       server: server.info,
       operations: operations.filter(({ name }) => this.#has(name))
-        .map((operation) => ({ ...operation, effect: this.#effectOf(operation) })),
+        .map((operation) => ({
+          ...operation,
+          effect: this.#effectOf(operation, this.#policyOf(operation.name)?.effect),
+        })),
       ttlMs,
     };
   }
@@ -165,8 +173,7 @@ export class ClientGroup {
     args: JsonObject = {},
     options: ExecuteOptions = {},
   ): Execution<T> {
-    checkKeys(`start '${operation}'`, options, EXECUTE_KEYS);
-    return this.begin(operation, args, options) as Execution as Execution<T>;
+    return this.begin(operation, args, options, EXECUTE_RULES) as Execution<T>;
   }
 
   /**
@@ -211,47 +218,39 @@ export class ClientGroup {
     return this.#counter.toStats();
   }
 
-  /** The group's retry policy, with what is known of the operation. */
-  protected policyOf(operation: string): Required<RetryPolicy> {
-    const { retry, operations } = this.#group.policy;
-    const maxAttempts = operations.get(operation)?.maxAttempts;
-    return maxAttempts === undefined ? retry : { ...retry, maxAttempts };
-  }
-
-  /** Starts an execution whose options are known, with values of its own for the retry policy. */
-  protected begin(
+  /** Starts an execution, with options that may overrule all that the group's policy says. */
+  protected begin<T extends RetryExecuteOptions>(
     operation: string,
     args: JsonObject,
-    options: ExecuteOptions,
-    policy?: Required<RetryPolicy>,
+    options: T,
+    rules: OptionRules<T>,
   ): Execution {
     const act = `start '${operation}'`;
-    checkType(act, "its arguments", args, "object");
-    if (options.effect !== undefined) checkEffect(act, options.effect);
-    const { server, tracker, clock, random, onEvent, onStart } = this.#context;
-    const known = this.#group.policy.operations.get(operation);
-    const timeoutMs = options.timeoutMs ?? known?.timeoutMs ?? this.#group.policy.timeoutMs;
-    const deadline = Deadline.after(checkTimeout(act, timeoutMs), clock).nearer(options.deadline);
+    checkOptions(act, options, rules);
+    checkValue(act, "its arguments", args, { type: "object" });
+    const policy = overlay<ResolvedGroup & RetryExecuteOptions>(
+      this.#group,
+      this.#policyOf(operation) ?? {},
+      options,
+    );
+    const { clock } = this.#context;
     const controller = new AbortController();
     const run = new Run({
-      executionId: options.executionId ?? crypto.randomUUID(),
-      operation,
-      arguments: args,
-      trace: options.trace,
-      policy: policy ?? this.policyOf(operation),
-      deadline,
-      signal: controller.signal,
-      ...{ server, clock, random },
-      find: (mustBeFresh) => this.#find(operation, mustBeFresh, controller.signal),
-      effectOf: ({ operation, fresh }) =>
-        this.#effectOf(fresh ? operation : undefined, operation.name, options.effect),
-    }, {
+      ...this.#context,
       group: this.name,
       counter: this.#counter,
-      ...{ tracker, onEvent, controller },
-      signal: options.signal,
+      executionId: policy.executionId ?? crypto.randomUUID(),
+      operation,
+      arguments: args,
+      trace: policy.trace,
+      policy,
+      deadline: Deadline.after(policy.timeoutMs, clock).nearer(policy.deadline),
+      controller,
+      callerSignal: policy.signal,
+      find: (mustBeFresh) => this.#find(operation, mustBeFresh, controller.signal),
+      effectOf: (found) => this.#effectOf(found.fresh ? found.operation : undefined, policy.effect),
     });
-    onStart(run);
+    this.#context.onStart(run);
     return run;
   }
 
@@ -261,23 +260,21 @@ export class ClientGroup {
     signal: AbortSignal,
   ): Promise<FoundOperation | undefined> {
     if (!this.#has(name)) return undefined;
-    const hinted = this.#group.policy.trustAnnotations &&
-      this.#group.policy.operations.get(name)?.effect === undefined;
+    const hinted = this.#group.trustAnnotations && this.#policyOf(name)?.effect === undefined;
     return await this.#context.server.catalog.find(name, mustBeFresh ?? hinted, signal);
   }
 
   #has(name: string): boolean {
-    const { include, exclude } = this.#group.policy;
-    return (include === undefined || include.has(name)) && !exclude.has(name);
+    const { include, exclude } = this.#group;
+    return (include === undefined || include.includes(name)) && !exclude.includes(name);
   }
 
-  #effectOf(
-    descriptor: OperationDescriptor | undefined,
-    name: string | undefined = descriptor?.name,
-    call?: Effect,
-  ): Effect {
-    const { operations, trustAnnotations } = this.#group.policy;
-    const configured = operations.get(name ?? "")?.effect;
-    return resolveEffect({ call, configured, descriptor, trustAnnotations });
+  #policyOf(name: string): OperationPolicy | undefined {
+    const { operations } = this.#group;
+    return Object.hasOwn(operations, name) ? operations[name] : undefined;
+  }
+
+  #effectOf(descriptor: OperationDescriptor | undefined, configured: Effect | undefined): Effect {
+    return resolveEffect(configured, descriptor, this.#group.trustAnnotations);
   }
 }

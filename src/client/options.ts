@@ -1,6 +1,8 @@
-import type { Effect } from "../errors/delivery.ts";
+import { type Effect, EFFECTS } from "../errors/delivery.ts";
+import type { OptionRules } from "../errors/misuse.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import type { RetryPolicy } from "../resilience/retry.ts";
+import { TIMEOUT_RULE } from "./config.ts";
 import type { Era, OperationDescriptor, ServerInfo, TraceContext } from "./ports.ts";
 
 /** How one execution differs from its group's policy. */
@@ -50,12 +52,12 @@ export interface GroupDescription {
   readonly ttlMs: number;
 }
 
-/** The names of the options of an execution. */
-export const EXECUTE_KEYS: readonly string[] = [
-  "timeoutMs",
-  "deadline",
-  "signal",
-  "effect",
-  "trace",
-  "executionId",
-];
+/** What the options of an execution must be. */
+export const EXECUTE_RULES: OptionRules<ExecuteOptions> = {
+  timeoutMs: TIMEOUT_RULE,
+  deadline: {},
+  signal: {},
+  effect: { oneOf: EFFECTS },
+  trace: {},
+  executionId: { type: "string" },
+};

@@ -13,19 +13,19 @@ import {
   type ErrorFacts,
   isClientError,
 } from "../errors/errors.ts";
-import type { Clock } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import type { ManagedResource } from "../resilience/managed_resource.ts";
 import {
   classifyClientError,
   type FailedAttempt,
-  type ResolvedRetryPolicy,
-  retry,
+  repeat,
+  type RetryPolicy,
   type ScheduledRetry,
 } from "../resilience/retry.ts";
 import type { ProgressReport } from "../progress/events.ts";
 import { abortable } from "./abort.ts";
 import type { FoundOperation } from "./catalog.ts";
+import type { GroupContext } from "./group.ts";
 import type {
   Connection,
   ConnectionResult,
@@ -33,7 +33,7 @@ import type {
   OperationDescriptor,
   TraceContext,
 } from "./ports.ts";
-import type { Server } from "./server.ts";
+import type { ExecutionCounter } from "./stats.ts";
 
 /**
  * Errors that stay themselves although an unsafe operation may have run: the server did answer, the
@@ -46,19 +46,20 @@ const KEPT_CODES: ReadonlySet<ErrorCode> = new Set([
   "outcome_unknown",
 ]);
 
-/** One execution, as the pipeline needs to know it. */
-export interface Call {
+/** One execution: what it does, what it may use, and who is told. */
+export interface Call extends GroupContext {
+  readonly group: string;
   readonly executionId: string;
   readonly operation: string;
   readonly arguments: JsonObject;
   readonly trace: TraceContext | undefined;
-  readonly policy: ResolvedRetryPolicy;
+  readonly policy: Required<RetryPolicy>;
   readonly deadline: Deadline;
+  readonly counter: ExecutionCounter;
+  /** The caller's signal. */
+  readonly callerSignal: AbortSignal | undefined;
   /** Aborted by whatever ends the execution early: the caller, the deadline, `cancel()`, `close()`. */
-  readonly signal: AbortSignal;
-  readonly server: Server;
-  readonly clock: Clock;
-  readonly random: () => number;
+  readonly controller: AbortController;
   /** Finds the operation, or `undefined` if the group has none of this name. */
   find(mustBeFresh?: boolean): Promise<FoundOperation | undefined>;
   /** Resolves what repeating the operation does. */
@@ -104,9 +105,9 @@ export class Pipeline {
    * @throws The signal's reason, if that ended it.
    */
   async run(): Promise<ConnectionResult> {
-    const { signal, deadline, clock, random, policy } = this.#call;
+    const { controller: { signal }, deadline, clock, random, policy } = this.#call;
     try {
-      return await retry(() => this.#attempt(), {
+      return await repeat(() => this.#attempt(), {
         ...policy,
         // Which failures may be repeated depends on an effect that is known only after the look-up.
         effect: "safe",
@@ -139,7 +140,7 @@ export class Pipeline {
   }
 
   async #attempt(): Promise<ConnectionResult> {
-    const { server, signal, deadline, clock } = this.#call;
+    const { server, controller: { signal }, deadline, clock } = this.#call;
     this.#found ??= await this.#lookUp();
     const lease = await server.pool.acquire({ signal, deadline });
     if (signal.aborted) {
@@ -172,7 +173,7 @@ export class Pipeline {
     operation: OperationDescriptor,
     attempt: number,
   ): Promise<ConnectionResult> {
-    const { signal, deadline, trace } = this.#call;
+    const { controller: { signal }, deadline, trace } = this.#call;
     const effect = this.effect ?? "unsafe";
     const request = { operation, arguments: this.#call.arguments, effect, attempt };
     const onProgress = (report: ProgressReport): void =>
@@ -218,7 +219,7 @@ export class Pipeline {
       this.effect = call.effectOf(found);
       return found;
     } catch (error) {
-      if (call.signal.aborted || !isClientError(error)) throw error;
+      if (call.controller.signal.aborted || !isClientError(error)) throw error;
       throw concludeError(error, { delivery: "not_sent" });
     }
   }

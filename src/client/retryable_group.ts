@@ -1,10 +1,12 @@
-import { checkKeys } from "../errors/misuse.ts";
-import { resolveRetryPolicy, RETRY_POLICY_KEYS } from "../resilience/retry.ts";
+import type { OptionRules } from "../errors/misuse.ts";
+import { RETRY_POLICY_RULES } from "../resilience/retry.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import { ClientGroup } from "./group.ts";
-import { EXECUTE_KEYS, type RetryExecuteOptions } from "./options.ts";
+import { EXECUTE_RULES, type RetryExecuteOptions } from "./options.ts";
 import type { JsonObject, JsonValue } from "./ports.ts";
 import type { ExecutionStats } from "./stats.ts";
+
+const RULES: OptionRules<RetryExecuteOptions> = { ...EXECUTE_RULES, ...RETRY_POLICY_RULES };
 
 /**
  * A {@linkcode ClientGroup} whose executions can have a retry policy of their own, and that counts
@@ -63,9 +65,7 @@ export class RetryableClientGroup extends ClientGroup {
     args: JsonObject,
     retryOptions: RetryExecuteOptions,
   ): Promise<ExecutionResponse<T>> {
-    checkKeys(`start '${operation}'`, retryOptions, [...EXECUTE_KEYS, ...RETRY_POLICY_KEYS]);
-    const policy = resolveRetryPolicy({ ...this.policyOf(operation), ...retryOptions });
-    const run: Execution = this.begin(operation, args, retryOptions, policy);
-    return (run as Execution<T>).response.then((response) => response);
+    const execution = this.begin(operation, args, retryOptions, RULES) as Execution<T>;
+    return execution.response.then((response) => response);
   }
 }

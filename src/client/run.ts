@@ -8,25 +8,11 @@ import type {
   ProgressReport,
   ProgressSnapshot,
 } from "../progress/events.ts";
-import type { ProgressTracker } from "../progress/tracker.ts";
 import type { ScheduledRetry } from "../resilience/retry.ts";
 import { linkAbort } from "./abort.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import { type Call, Pipeline, type PipelineListener } from "./pipeline.ts";
-import type { ExecutionCounter } from "./stats.ts";
-
-/** What a {@linkcode Run} reports to, and who it belongs to. */
-export interface RunContext {
-  readonly group: string;
-  readonly tracker: ProgressTracker;
-  readonly counter: ExecutionCounter;
-  readonly onEvent: ((event: ClientEvent) => void) | undefined;
-  /** The caller's signal. */
-  readonly signal: AbortSignal | undefined;
-  /** What ends the call early, and what `call.signal` belongs to. */
-  readonly controller: AbortController;
-}
 
 /** One execution from its start to its one last event. */
 export class Run implements Execution, PipelineListener {
@@ -36,24 +22,22 @@ export class Run implements Execution, PipelineListener {
   readonly startedAt: string;
   readonly response: Promise<ExecutionResponse>;
   readonly #call: Call;
-  readonly #context: RunContext;
   readonly #pipeline: Pipeline;
   readonly #startedMs: number;
   /** What of ours ended it early; the caller's own abort leaves it unset. */
   #endedBy: ClientError | undefined;
 
-  constructor(call: Call, context: RunContext) {
+  constructor(call: Call) {
     this.id = call.executionId;
-    this.group = context.group;
+    this.group = call.group;
     this.operation = call.operation;
     this.#call = call;
-    this.#context = context;
     this.#pipeline = new Pipeline(call, this);
     this.#startedMs = call.clock.now();
     this.startedAt = new Date(call.clock.wall()).toISOString();
-    context.tracker.startOperation(this.id);
-    context.counter.start();
-    if (context.onEvent !== undefined) {
+    call.tracker.startOperation(this.id);
+    call.counter.start();
+    if (call.onEvent !== undefined) {
       this.#emit({ type: "execution.start", group: this.group, operation: this.operation });
     }
     this.response = this.#settle();
@@ -66,11 +50,11 @@ export class Run implements Execution, PipelineListener {
   }
 
   get progress(): AsyncIterable<ProgressSnapshot> {
-    return this.#context.tracker.subscribe(this.id);
+    return this.#call.tracker.subscribe(this.id);
   }
 
   get events(): AsyncIterable<ExecutionEvent> {
-    return this.#context.tracker.events(this.id);
+    return this.#call.tracker.events(this.id);
   }
 
   cancel(): void {
@@ -80,14 +64,14 @@ export class Run implements Execution, PipelineListener {
 
   /** Ends the execution early with an error, completed by what is proved until then. */
   abort(error: ClientError): void {
-    const { controller } = this.#context;
+    const { controller } = this.#call;
     if (controller.signal.aborted) return;
     this.#endedBy = error;
     controller.abort(error);
   }
 
   attemptStarted(attempt: number, generation: number, why: ScheduledRetry | undefined): void {
-    const { tracker, counter, onEvent } = this.#context;
+    const { tracker, counter, onEvent } = this.#call;
     counter.attempt();
     if (why === undefined) tracker.startAttempt(this.id, attempt);
     else tracker.startAttempt(this.id, attempt, { reason: codeOf(why.error), waitMs: why.waitMs });
@@ -95,27 +79,26 @@ export class Run implements Execution, PipelineListener {
   }
 
   attemptProgressed(attempt: number, report: ProgressReport): void {
-    this.#context.tracker.updateProgress(this.id, report, attempt);
+    this.#call.tracker.updateProgress(this.id, report, attempt);
   }
 
   attemptEnded(attempt: number, delivery: Delivery, error: unknown, elapsedMs: number): void {
-    if (this.#context.onEvent === undefined) return;
+    if (this.#call.onEvent === undefined) return;
     const code = isClientError(error) ? { code: error.code } : undefined;
     this.#emit({ type: "attempt.end", attempt, delivery, ...code, elapsedMs });
   }
 
   retryScheduled({ error, waitMs }: ScheduledRetry): void {
     const reason = codeOf(error);
-    this.#context.counter.retry(reason, waitMs);
-    if (this.#context.onEvent !== undefined) {
+    this.#call.counter.retry(reason, waitMs);
+    if (this.#call.onEvent !== undefined) {
       this.#emit({ type: "retry.scheduled", reason, waitMs });
     }
   }
 
   async #settle(): Promise<ExecutionResponse> {
-    const { signal, controller } = this.#context;
-    const { clock, deadline } = this.#call;
-    const unlink = linkAbort(signal, controller);
+    const { callerSignal, controller, clock, deadline } = this.#call;
+    const unlink = linkAbort(callerSignal, controller);
     const undoTimer = deadline.atMs === Infinity
       ? () => {}
       : clock.setTimer(deadline.remainingMs(), () => this.abort(this.#deadlineError()));
@@ -145,7 +128,7 @@ export class Run implements Execution, PipelineListener {
 
   /** Returns what the caller gets to see, after the last event that tells the same. */
   #fail(error: unknown): unknown {
-    const { signal } = this.#context.controller;
+    const { signal } = this.#call.controller;
     if (signal.aborted && this.#endedBy === undefined) {
       this.#end("cancelled", "aborted");
       return signal.reason;
@@ -159,7 +142,7 @@ export class Run implements Execution, PipelineListener {
   }
 
   #end(outcome: ExecutionOutcome, end: "completed" | "aborted" | ErrorCode): void {
-    const { counter, tracker, onEvent } = this.#context;
+    const { counter, tracker, onEvent } = this.#call;
     const { effect, delivery, attempts } = this.#pipeline;
     counter.end(end);
     tracker.completeOperation(this.id, outcome);
@@ -186,7 +169,7 @@ export class Run implements Execution, PipelineListener {
   #emit(event: OwnEvent): void {
     const { server, clock } = this.#call;
     const shared = { executionId: this.id, server: server.name, atMs: clock.wall() };
-    notify(this.#context.onEvent, { ...shared, ...event } as ClientEvent);
+    notify(this.#call.onEvent, { ...shared, ...event } as ClientEvent);
   }
 }
 

@@ -1,14 +1,12 @@
 import { executeWithBoundary } from "../errors/boundary.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 import { notify } from "../errors/notify.ts";
-import type { Clock } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import { ResourcePool } from "../resilience/pool.ts";
 import type { PoolEvent } from "../resilience/pool_options.ts";
 import { abortable, withTimeout } from "./abort.ts";
 import { type LoadedList, OperationCatalog } from "./catalog.ts";
-import type { ServerPolicy } from "./config.ts";
-import type { ClientEvent } from "./events.ts";
+import type { ResolvedClientConfig, ResolvedGroup } from "./config.ts";
 import type { Connection, Connector, Era, ServerInfo } from "./ports.ts";
 
 /** The longest that connecting, or listing the operations, may take, in milliseconds. */
@@ -21,14 +19,6 @@ const MAX_CONNECTIONS = 4;
  * makes its first, `"open"` has one, `"failed"` could not make one when it last tried.
  */
 export type ServerState = "ready" | "connecting" | "open" | "failed";
-
-/** What a {@linkcode Server} works with. */
-export interface ServerOptions {
-  readonly policy: Required<ServerPolicy>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly onEvent: ((event: ClientEvent) => void) | undefined;
-}
 
 /** One server: its connections, its operations, and what went wrong with it last. */
 export class Server {
@@ -43,18 +33,19 @@ export class Server {
   /** What it said of itself on the newest connection. */
   info: ServerInfo | undefined;
   readonly #connector: Connector;
-  readonly #options: ServerOptions;
+  readonly #options: ResolvedClientConfig;
   #connectError: ClientError | undefined;
 
-  constructor(connector: Connector, options: ServerOptions) {
-    const { clock, random, policy } = options;
+  constructor(group: ResolvedGroup, options: ResolvedClientConfig) {
+    const { connector, poolSize, acquireTimeoutMs, maxWaiters } = group;
+    const { clock, random } = options;
     this.name = connector.name;
     this.#connector = connector;
     this.#options = options;
     this.catalog = new OperationCatalog((signal) => this.#list(signal), clock);
     this.pool = new ResourcePool<Connection>({
-      ...policy,
-      maxResources: Math.min(MAX_CONNECTIONS, policy.poolSize),
+      ...{ poolSize, acquireTimeoutMs, maxWaiters },
+      maxResources: Math.min(MAX_CONNECTIONS, poolSize),
       leasesPerResource: (connection) => connection.maxConcurrency,
       create: ({ signal }) => this.#connect(signal),
       destroy: (connection) => connection.close(),

@@ -7,6 +7,9 @@
  */
 export type Effect = "safe" | "idempotent" | "unsafe";
 
+/** Every effect, the most harmless first. */
+export const EFFECTS: readonly Effect[] = ["safe", "idempotent", "unsafe"];
+
 /**
  * What is proved about one attempt.
  *

@@ -1,17 +1,59 @@
-/** What a numeric option must be. */
-export interface NumberRule {
-  /** The smallest value allowed, or with `above` the value that it must be greater than. */
-  readonly min: number;
+/** What a value must be. A rule that says nothing allows everything. */
+export interface ValueRule {
+  /** The smallest number allowed, or with `above` the one that it must be greater than. */
+  readonly min?: number;
   /** Whether `min` itself is not allowed. */
   readonly above?: boolean;
   /** Whether only whole numbers are allowed; `Infinity` counts as whole. */
   readonly integer?: boolean;
+  /** The only values allowed. */
+  readonly oneOf?: readonly unknown[];
+  /** The type; `null` and lists are no objects, and a list is one of strings. */
+  readonly type?: "object" | "function" | "boolean" | "string" | "list";
 }
 
-/** A numeric option that has a value if nobody gives it one. */
-export interface PresetNumberRule extends NumberRule {
-  /** The value if nobody gives one. */
-  readonly preset: number;
+/** What an option must be, and what it is if nobody says. */
+export interface OptionRule extends ValueRule {
+  /** The value of an option that is not given. */
+  readonly preset?: unknown;
+}
+
+/** The rule of each option: an option without a rule does not compile. */
+export type OptionRules<T> = { readonly [K in keyof T]-?: OptionRule };
+
+/**
+ * Returns a value if it keeps its rule. Refuses rather than repairs: 0 or NaN must not turn into a
+ * default that nobody asked for.
+ *
+ * @throws {TypeError} If the value is of the wrong type, or none of the few allowed.
+ * @throws {RangeError} If a number is NaN, too small, or not whole.
+ */
+export function checkValue<T>(act: string, what: string, value: T, rule: ValueRule): T {
+  const requirement = brokenRequirement(value, rule);
+  if (requirement === undefined) return value;
+  const message = misuse(act, what, requirement, value);
+  throw typeof value === "number" && rule.min !== undefined
+    ? new RangeError(message)
+    : new TypeError(message);
+}
+
+function brokenRequirement(value: unknown, rule: ValueRule): string | undefined {
+  const { min, above, integer, oneOf, type } = rule;
+  if (min !== undefined) {
+    const inRange = typeof value === "number" && (above ? value > min : value >= min);
+    const whole = !integer || Number.isInteger(value) || value === Infinity;
+    if (inRange && whole) return undefined;
+    return `${integer ? "an integer" : "a number"} ${above ? ">" : ">="} ${min}`;
+  }
+  if (oneOf !== undefined) {
+    return oneOf.includes(value) ? undefined : oneOf.map((one) => `'${one}'`).join(" or ");
+  }
+  if (type === undefined) return undefined;
+  if (Array.isArray(value) && type === "list" && value.every((one) => typeof one === "string")) {
+    return undefined;
+  }
+  const ofType = typeof value === type && value !== null && !Array.isArray(value);
+  return ofType ? undefined : `${type === "object" ? "an" : "a"} ${type}`;
 }
 
 /** Says what is wrong with a value, and what would be right. */
@@ -20,53 +62,63 @@ export function misuse(act: string, what: string, requirement: string, value: un
 }
 
 /**
- * Returns a numeric option if it keeps its rule. Refuses rather than repairs: 0 or NaN must not turn
- * into a default that nobody asked for.
+ * Checks the options that are given. One that nobody knows is refused: a misspelt one would be a rule
+ * that is silently not applied.
  *
- * @throws {TypeError} If the value is no number.
- * @throws {RangeError} If the value is NaN, too small, or not whole.
+ * @throws {TypeError} If an option is unknown, with the nearest known name, or of the wrong type.
+ * @throws {RangeError} If a number is out of its range.
  */
-export function checkNumber(act: string, name: string, value: unknown, rule: NumberRule): number {
-  const { min, above, integer } = rule;
-  const kind = `${integer ? "an integer" : "a number"} ${above ? ">" : ">="} ${min}`;
-  const message = misuse(act, `'${name}'`, kind, value);
-  if (typeof value !== "number") throw new TypeError(message);
-  const whole = !integer || Number.isInteger(value) || value === Infinity;
-  if (!(above ? value > min : value >= min) || !whole) throw new RangeError(message);
-  return value;
-}
-
-/**
- * Returns all numeric options of a kind, those that are not given with their presets.
- *
- * @throws {TypeError} If a value is no number.
- * @throws {RangeError} If a value breaks its rule.
- */
-export function resolveNumbers<K extends string>(
+export function checkOptions<T extends object>(
   act: string,
-  options: { readonly [name in NoInfer<K>]?: unknown },
-  rules: Readonly<Record<K, PresetNumberRule>>,
-): Record<K, number> {
-  const numbers = {} as Record<K, number>;
-  for (const name of Object.keys(rules) as K[]) {
-    numbers[name] = checkNumber(act, name, options[name] ?? rules[name].preset, rules[name]);
+  options: T,
+  rules: OptionRules<T>,
+): void {
+  checkValue(act, "its options", options, { type: "object" });
+  for (const name of Object.keys(options) as (keyof T & string)[]) {
+    if (!Object.hasOwn(rules, name)) {
+      const nearest = nearestName(name, Object.keys(rules));
+      const hint = nearest === undefined ? "" : `; did you mean '${nearest}'?`;
+      throw new TypeError(`Cannot ${act} as '${name}' is no known option${hint}`);
+    }
+    const value = options[name];
+    if (value !== undefined) checkValue(act, `'${name}'`, value, rules[name]);
   }
-  return numbers;
+}
+
+/** Returns options with those of each layer over the ones before, as far as they are given. */
+export function overlay<T extends object>(base: T, ...layers: readonly Partial<T>[]): T {
+  const merged = { ...base };
+  for (const layer of layers) {
+    for (const name in layer) {
+      if (layer[name] !== undefined) merged[name] = layer[name];
+    }
+  }
+  return merged;
 }
 
 /**
- * Returns a value if it is of the type that it must be; `null` is no object.
+ * Checks the options that are given and fills in what they leave out.
  *
- * @throws {TypeError} If it is of another.
+ * @throws As {@linkcode checkOptions} does.
  */
-export function checkType<T>(
+export function resolveOptions<R, T extends object>(
   act: string,
-  what: string,
-  value: T,
-  type: "object" | "function" | "boolean" | "string",
-): T {
-  if (typeof value === type && value !== null && !Array.isArray(value)) return value;
-  throw new TypeError(misuse(act, what, `${type === "object" ? "an" : "a"} ${type}`, value));
+  options: T,
+  rules: OptionRules<T>,
+): R {
+  checkOptions(act, options, rules);
+  const resolved: Record<string, unknown> = {};
+  for (const name in rules) resolved[name] = options[name] ?? rules[name].preset;
+  return resolved as R;
+}
+
+/**
+ * Returns a number if it keeps its rule.
+ *
+ * @throws As {@linkcode checkValue} does.
+ */
+export function checkNumber(act: string, name: string, value: unknown, rule: ValueRule): number {
+  return checkValue(act, `'${name}'`, value as number, rule);
 }
 
 /**

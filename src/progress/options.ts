@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
-import { checkKeys, resolveNumbers } from "../errors/misuse.ts";
+import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import type { ProgressDropReason } from "./events.ts";
 
@@ -86,14 +86,15 @@ export interface ResolvedProgressTrackerOptions {
   readonly onDropped: ProgressTrackerOptions["onDropped"];
 }
 
-const RULES = {
+const RULES: OptionRules<ProgressTrackerOptions> = {
+  clock: { preset: systemClock },
+  allowRegress: { preset: false, type: "boolean" },
   endedTtlMs: { preset: 60_000, min: 0 },
   maxEnded: { preset: 1_000, min: 0, integer: true },
   maxLogEvents: { preset: 256, min: 1, integer: true },
   maxLogBytes: { preset: 65_536, min: 1, integer: true },
-} as const;
-const KEYS: readonly string[] = [...Object.keys(RULES), "clock", "allowRegress", "onDropped"];
-const ACT = "track progress";
+  onDropped: { type: "function" },
+};
 
 /**
  * Checks and completes the options of a tracker.
@@ -106,7 +107,5 @@ const ACT = "track progress";
 export function resolveProgressTrackerOptions(
   options: ProgressTrackerOptions,
 ): ResolvedProgressTrackerOptions {
-  checkKeys(ACT, options, KEYS);
-  const { clock = systemClock, allowRegress = false, onDropped } = options;
-  return { clock, allowRegress, onDropped, ...resolveNumbers(ACT, options, RULES) };
+  return resolveOptions("track progress", options, RULES);
 }

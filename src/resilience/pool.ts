@@ -1,4 +1,4 @@
-import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import { checkOptions } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
@@ -7,6 +7,9 @@ import { closedError, fullError, timeoutError } from "./pool_errors.ts";
 import {
   type AcquireOptions,
   checkAcquireOptions,
+  CLOSE_RULES,
+  type CloseOptions,
+  DEFAULT_GRACE_MS,
   checkCapacity,
   type DestroyReason,
   type PoolEvent,
@@ -158,7 +161,7 @@ export class ResourcePool<T> {
    * Ends the pool: refuses new callers, rejects those that wait, lets leases that are out be given
    * back for `graceMs`, then destroys all resources. Called again, it returns the same promise.
    *
-   * @param options How long to wait for leases, in milliseconds, >= 0; 5000 by default.
+   * @param options How long to wait for leases.
    * @returns Nothing, once all is destroyed; destroying is waited for as long again at most.
    *
    * @example Leave nothing behind
@@ -172,9 +175,9 @@ export class ResourcePool<T> {
    * assertEquals(pool.stats().size, 0);
    * ```
    */
-  close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    checkKeys("close", options, ["graceMs"]);
-    const graceMs = checkNumber("close", "graceMs", options.graceMs ?? 5_000, { min: 0 });
+  close(options: CloseOptions = {}): Promise<void> {
+    checkOptions("close", options, CLOSE_RULES);
+    const { graceMs = DEFAULT_GRACE_MS } = options;
     if (this.#closed === undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#closed = promise; // before anybody is told, who might close it again

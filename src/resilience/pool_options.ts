@@ -1,5 +1,11 @@
 import { isClientError } from "../errors/errors.ts";
-import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import {
+  checkNumber,
+  checkOptions,
+  checkValue,
+  type OptionRules,
+  resolveOptions,
+} from "../errors/misuse.ts";
 import { type Clock, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 
@@ -114,29 +120,51 @@ export interface AcquireOptions {
   readonly priority?: Priority;
 }
 
+/** How to close. */
+export interface CloseOptions {
+  /**
+   * How long what is in use may go on, in milliseconds, >= 0. With 0 it is ended at once.
+   *
+   * @default {5000}
+   */
+  readonly graceMs?: number;
+}
+
+/** How long what is in use may go on if nobody says, in milliseconds. */
+export const DEFAULT_GRACE_MS: number = 5_000;
+
+/** What the options of closing must be. */
+export const CLOSE_RULES: OptionRules<CloseOptions> = { graceMs: { min: 0 } };
+
 /** {@linkcode PoolOptions} with every value known and checked. */
 export interface ResolvedPoolOptions<T> extends Required<Omit<PoolOptions<T>, "onEvent">> {
   readonly onEvent: ((event: PoolEvent) => void) | undefined;
 }
 
-const KEYS: readonly string[] = [
-  "create",
-  "destroy",
-  "poolSize",
-  "maxResources",
-  "leasesPerResource",
-  "acquireTimeoutMs",
-  "maxWaiters",
-  "createParallelism",
-  "isTemporary",
-  "onEvent",
-  "clock",
-  "random",
-];
-const FUNCTION_KEYS = ["destroy", "leasesPerResource", "isTemporary", "onEvent", "random"] as const;
-const ACT = "create a pool";
-const ACQUIRE_KEYS: readonly string[] = ["signal", "deadline", "acquireTimeoutMs", "priority"];
-const PRIORITIES: readonly unknown[] = ["interactive", "background"];
+const RULES: OptionRules<PoolOptions<never>> = {
+  create: { type: "function" },
+  destroy: { preset: () => {}, type: "function" },
+  poolSize: { preset: 10, min: 1, integer: true },
+  maxResources: { min: 1, integer: true },
+  leasesPerResource: { preset: () => 1, type: "function" },
+  acquireTimeoutMs: { preset: 5_000, min: 0 },
+  maxWaiters: { preset: 256, min: 1, integer: true },
+  createParallelism: { preset: 1, min: 1, integer: true },
+  isTemporary: {
+    preset: (error: unknown) => !isClientError(error) || error.temporary,
+    type: "function",
+  },
+  onEvent: { type: "function" },
+  clock: { preset: systemClock },
+  random: { preset: systemRandom, type: "function" },
+};
+
+const ACQUIRE_RULES: OptionRules<AcquireOptions> = {
+  signal: {},
+  deadline: {},
+  acquireTimeoutMs: { min: 0 },
+  priority: { oneOf: ["interactive", "background"] },
+};
 
 /**
  * Checks the options of a pool and fills in what they leave out.
@@ -145,30 +173,11 @@ const PRIORITIES: readonly unknown[] = ["interactive", "background"];
  * @throws {RangeError} If a value is out of its range.
  */
 export function resolvePoolOptions<T>(options: PoolOptions<T>): ResolvedPoolOptions<T> {
-  checkKeys(ACT, options, KEYS);
-  checkFunction("create", options.create);
-  for (const name of FUNCTION_KEYS) {
-    if (options[name] !== undefined) checkFunction(name, options[name]);
-  }
-  const count = (name: keyof PoolOptions<T>, preset: number, min: number): number =>
-    checkNumber(ACT, name, options[name] ?? preset, { min, integer: true });
-  const poolSize = count("poolSize", 10, 1);
-  return {
-    create: options.create,
-    destroy: options.destroy ?? (() => {}),
-    poolSize,
-    maxResources: count("maxResources", poolSize, 1),
-    leasesPerResource: options.leasesPerResource ?? (() => 1),
-    acquireTimeoutMs: checkNumber(ACT, "acquireTimeoutMs", options.acquireTimeoutMs ?? 5_000, {
-      min: 0,
-    }),
-    maxWaiters: count("maxWaiters", 256, 1),
-    createParallelism: count("createParallelism", 1, 1),
-    isTemporary: options.isTemporary ?? ((error) => !isClientError(error) || error.temporary),
-    onEvent: options.onEvent,
-    clock: options.clock ?? systemClock,
-    random: options.random ?? systemRandom,
-  };
+  const act = "create a pool";
+  const rules = RULES as OptionRules<PoolOptions<T>>;
+  const resolved = resolveOptions<ResolvedPoolOptions<T>, PoolOptions<T>>(act, options, rules);
+  checkValue(act, "'create'", resolved.create, RULES.create);
+  return { ...resolved, maxResources: resolved.maxResources ?? resolved.poolSize };
 }
 
 /**
@@ -178,27 +187,10 @@ export function resolvePoolOptions<T>(options: PoolOptions<T>): ResolvedPoolOpti
  * @throws {RangeError} If a value is out of its range.
  */
 export function checkAcquireOptions(options: AcquireOptions): void {
-  checkKeys("acquire", options, ACQUIRE_KEYS);
-  const { acquireTimeoutMs, priority } = options;
-  if (acquireTimeoutMs !== undefined) {
-    checkNumber("acquire", "acquireTimeoutMs", acquireTimeoutMs, { min: 0 });
-  }
-  if (priority !== undefined && !PRIORITIES.includes(priority)) {
-    throw new TypeError(
-      `Cannot acquire as 'priority' must be one of ${PRIORITIES.join(", ")}: ` +
-        `current value is ${String(priority)}`,
-    );
-  }
+  checkOptions("acquire", options, ACQUIRE_RULES);
 }
 
 /** Returns how many leases a resource may carry, if `leasesPerResource` said something usable. */
 export function checkCapacity(leases: number): number {
   return checkNumber("lend a resource", "leasesPerResource", leases, { min: 1, integer: true });
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw new TypeError(
-    `Cannot ${ACT} as '${name}' must be a function: current value is ${String(value)}`,
-  );
 }

@@ -1,7 +1,6 @@
-import type { Delivery, Effect } from "../errors/delivery.ts";
-import { isSafeToRepeat } from "../errors/delivery.ts";
+import { type Delivery, type Effect, EFFECTS, isSafeToRepeat } from "../errors/delivery.ts";
 import { isClientError } from "../errors/errors.ts";
-import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { type BackoffOptions, drawBackoffMs } from "./backoff.ts";
 import { type Clock, MAX_TIMER_MS, systemClock, systemRandom } from "./clock.ts";
@@ -90,44 +89,37 @@ export interface RetryOptions extends RetryPolicy {
   readonly random?: () => number;
 }
 
-/** {@linkcode RetryPolicy} with every value known and checked. */
-export type ResolvedRetryPolicy = Required<RetryPolicy>;
-
-const POLICY_KEYS = [
-  "maxAttempts",
-  "baseDelayMs",
-  "throttledBaseDelayMs",
-  "backoffFactor",
-  "maxDelayMs",
-  "maxRetryAfterMs",
-] as const satisfies readonly (keyof RetryPolicy)[];
-
-const OPTION_KEYS: readonly string[] = [
-  ...POLICY_KEYS,
-  ...["effect", "deadline", "signal", "classify", "onRetry", "clock", "random"],
-];
-
-/** The names of the values of a {@linkcode RetryPolicy}. */
-export const RETRY_POLICY_KEYS: readonly string[] = POLICY_KEYS;
-
-/**
- * Checks a policy and fills in what it leaves out.
- *
- * @throws {RangeError} If a value is out of its range.
- */
-export function resolveRetryPolicy(policy: RetryPolicy): ResolvedRetryPolicy {
-  const check = (name: keyof RetryPolicy, preset: number, min: number, integer = false): number =>
-    checkNumber("retry", name, policy[name] ?? preset, { min, integer });
-  return {
-    maxAttempts: check("maxAttempts", 3, 1, true),
-    baseDelayMs: check("baseDelayMs", 100, 0),
-    throttledBaseDelayMs: check("throttledBaseDelayMs", 1_000, 0),
-    backoffFactor: check("backoffFactor", 1.5, 1),
-    maxDelayMs: check("maxDelayMs", 2_000, 0),
-    // No timer is longer, and a wait that is cut short would be a send before its hint.
-    maxRetryAfterMs: Math.min(check("maxRetryAfterMs", 60_000, 0), MAX_TIMER_MS),
-  };
+/** {@linkcode RetryOptions} with every value known and checked. */
+export interface ResolvedRetryOptions extends Required<RetryPolicy> {
+  readonly effect: Effect;
+  readonly deadline: Deadline | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly classify: (error: unknown) => FailedAttempt | undefined;
+  readonly onRetry: ((retry: ScheduledRetry) => void) | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
 }
+
+/** What each value of a {@linkcode RetryPolicy} must be, and is by default. */
+export const RETRY_POLICY_RULES: OptionRules<RetryPolicy> = {
+  maxAttempts: { preset: 3, min: 1, integer: true },
+  baseDelayMs: { preset: 100, min: 0 },
+  throttledBaseDelayMs: { preset: 1_000, min: 0 },
+  backoffFactor: { preset: 1.5, min: 1 },
+  maxDelayMs: { preset: 2_000, min: 0 },
+  maxRetryAfterMs: { preset: 60_000, min: 0 },
+};
+
+const RULES: OptionRules<RetryOptions> = {
+  ...RETRY_POLICY_RULES,
+  effect: { preset: "unsafe", oneOf: EFFECTS },
+  deadline: {},
+  signal: {},
+  classify: { preset: classifyClientError, type: "function" },
+  onRetry: { type: "function" },
+  clock: { preset: systemClock },
+  random: { preset: systemRandom, type: "function" },
+};
 
 /** Judges an error of AutoMCP by what it carries; a foreign one proves nothing. */
 export function classifyClientError(error: unknown): FailedAttempt | undefined {
@@ -165,10 +157,15 @@ export async function retry<T>(
   fn: (attempt: number) => T | PromiseLike<T>,
   options: RetryOptions = {},
 ): Promise<T> {
-  checkKeys("retry", options, OPTION_KEYS);
-  const policy = resolveRetryPolicy(options);
-  const { clock = systemClock, random = systemRandom, classify = classifyClientError } = options;
-  const { effect = "unsafe", signal, deadline } = options;
+  return await repeat(fn, resolveOptions("retry", options, RULES));
+}
+
+/** Runs a function as {@linkcode retry} does, with options that are known to be right. */
+export async function repeat<T>(
+  fn: (attempt: number) => T | PromiseLike<T>,
+  options: ResolvedRetryOptions,
+): Promise<T> {
+  const { maxAttempts, effect, signal, deadline, classify, onRetry, clock } = options;
   let failures = 0;
   let used = 0;
   for (let attempt = 1;; attempt++) {
@@ -181,16 +178,14 @@ export async function retry<T>(
       if (failed === undefined || !failed.temporary) throw error;
       if (!isSafeToRepeat(effect, failed.delivery)) throw error;
       failures++;
-      if (failed.repaired === true) {
-        if (deadline?.isPast()) throw error;
-        notify(options.onRetry, { error, attempt, waitMs: 0 });
-        continue;
+      let waitMs: number | undefined = 0;
+      if (failed.repaired !== true) {
+        if (failed.counts !== false) used++;
+        if (maxAttempts === 1 || used >= maxAttempts) throw error;
+        waitMs = drawWaitMs(failed, failures, options);
       }
-      if (failed.counts !== false) used++;
-      if (policy.maxAttempts === 1 || used >= policy.maxAttempts) throw error;
-      const waitMs = drawWaitMs(failed, failures, policy, random);
       if (waitMs === undefined || waitMs >= (deadline?.remainingMs() ?? Infinity)) throw error;
-      notify(options.onRetry, { error, attempt, waitMs });
+      notify(onRetry, { error, attempt, waitMs });
       if (waitMs > 0) await clock.sleep(waitMs, signal);
     }
   }
@@ -200,15 +195,16 @@ export async function retry<T>(
 function drawWaitMs(
   failed: FailedAttempt,
   failures: number,
-  policy: ResolvedRetryPolicy,
-  random: () => number,
+  options: ResolvedRetryOptions,
 ): number | undefined {
-  const { retryAfterMs } = failed;
+  const { retryAfterMs, throttled } = failed;
+  const { maxRetryAfterMs, throttledBaseDelayMs, random } = options;
   if (retryAfterMs !== undefined && retryAfterMs >= 0) {
-    if (retryAfterMs > policy.maxRetryAfterMs) return undefined;
+    // No timer is longer, and a wait that is cut short would be a send before its hint.
+    if (retryAfterMs > Math.min(maxRetryAfterMs, MAX_TIMER_MS)) return undefined;
     // Spread, so that the clients that were refused together do not come back together.
     return retryAfterMs + random() * Math.min(1_000, retryAfterMs / 2);
   }
-  const baseDelayMs = failed.throttled ? policy.throttledBaseDelayMs : policy.baseDelayMs;
-  return drawBackoffMs(failures, { ...policy, baseDelayMs }, random);
+  const backoff = throttled ? { ...options, baseDelayMs: throttledBaseDelayMs } : options;
+  return drawBackoffMs(failures, backoff, random);
 }

@@ -56,11 +56,11 @@ Deno.test("AutoMCPClient refuses numbers out of their range", () => {
 
 Deno.test("AutoMCPClient refuses values of the wrong type, saying what would be right", () => {
   const cases: [unknown, string][] = [
-    [undefined, "its configuration must be an object"],
+    [undefined, "its options must be an object"],
     [{}, "'groups' must be an object"],
     [{ groups: [] }, "'groups' must be an object"],
     [{ groups: { g: {} } }, "'connector.connect' must be a function"],
-    [{ groups: { g: null } }, "its configuration must be an object"],
+    [{ groups: { g: null } }, "its options must be an object"],
     [{ groups: { "a b": { connector } } }, "its name must be 1 to 64 letters"],
     [{ groups: { g: { connector, include: "add" } } }, "'include' must be a list"],
     [{ groups: { g: { connector, trustAnnotations: "yes" } } }, "must be a boolean"],
@@ -85,35 +85,46 @@ Deno.test("resolveClientConfig() fills in the defaults, the client's values and 
     groups: { g: { connector, timeoutMs: 2_000 } },
   };
   const [group] = resolveClientConfig(config).groups;
-  assertEquals(group?.policy.timeoutMs, 2_000);
-  assertEquals(group?.policy.retry, {
+  assertEquals({ ...group, connector: undefined }, {
+    name: "g",
+    connector: undefined,
+    timeoutMs: 2_000,
     maxAttempts: 5,
     baseDelayMs: 100,
     throttledBaseDelayMs: 1_000,
     backoffFactor: 1.5,
     maxDelayMs: 2_000,
     maxRetryAfterMs: 60_000,
+    poolSize: 10,
+    acquireTimeoutMs: 5_000,
+    maxWaiters: 256,
+    trustAnnotations: false,
+    include: undefined,
+    exclude: [],
+    operations: {},
   });
-  assertEquals(group?.server, { poolSize: 10, acquireTimeoutMs: 5_000, maxWaiters: 256 });
-  assertEquals(group?.policy.trustAnnotations, false);
+});
+
+Deno.test("resolveClientConfig() takes an option that is undefined for one that is not given", () => {
+  const group = { connector, maxAttempts: undefined as never, timeoutMs: undefined as never };
+  const [resolved] = resolveClientConfig({ timeoutMs: 7, groups: { g: group } }).groups;
+  assertEquals([resolved?.maxAttempts, resolved?.timeoutMs], [3, 7]);
 });
 
 Deno.test("resolveEffect() takes the first source that speaks", () => {
   const descriptor = { name: "x", inputSchema: {}, hints: { readOnly: true } };
-  const sources = { trustAnnotations: true, descriptor };
-  assertEquals(resolveEffect({ ...sources, call: "unsafe", configured: "safe" }), "unsafe");
-  assertEquals(resolveEffect({ ...sources, configured: "idempotent" }), "idempotent");
-  assertEquals(resolveEffect(sources), "safe");
-  assertEquals(resolveEffect({ ...sources, trustAnnotations: false }), "unsafe");
-  assertEquals(resolveEffect({ trustAnnotations: true }), "unsafe");
-  const hinted = (hints: object) =>
-    resolveEffect({ trustAnnotations: true, descriptor: { ...descriptor, hints } });
+  assertEquals(resolveEffect("idempotent", descriptor, true), "idempotent");
+  assertEquals(resolveEffect("unsafe", descriptor, true), "unsafe");
+  assertEquals(resolveEffect(undefined, descriptor, true), "safe");
+  assertEquals(resolveEffect(undefined, descriptor, false), "unsafe");
+  assertEquals(resolveEffect(undefined, undefined, true), "unsafe");
+  const hinted = (hints: object) => resolveEffect(undefined, { ...descriptor, hints }, true);
   assertEquals(hinted({ readOnly: true, destructive: true }), "unsafe");
   assertEquals(hinted({ idempotent: true, destructive: true }), "idempotent");
   assertEquals(hinted({ idempotent: true }), "idempotent");
   assertEquals(hinted({}), "unsafe");
   const resolved = { ...descriptor, effect: "idempotent" as const };
-  assertEquals(resolveEffect({ trustAnnotations: false, descriptor: resolved }), "idempotent");
+  assertEquals(resolveEffect(undefined, resolved, false), "idempotent");
 });
 
 Deno.test("1.2 no hint weakens unsafe while annotations are not trusted", () => {
@@ -121,6 +132,6 @@ Deno.test("1.2 no hint weakens unsafe while annotations are not trusted", () => 
   const hints = fc.record({ readOnly: flag, idempotent: flag, destructive: flag, openWorld: flag });
   fc.assert(fc.property(hints, (hints) => {
     const descriptor = { name: "x", inputSchema: {}, hints: hints as object };
-    assertEquals(resolveEffect({ trustAnnotations: false, descriptor }), "unsafe");
+    assertEquals(resolveEffect(undefined, descriptor, false), "unsafe");
   }));
 });
