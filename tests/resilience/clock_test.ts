@@ -15,6 +15,7 @@ Deno.test("F5 sleepOn() leaves no timer and no listener, aborted before, during 
     let ended: unknown = "pending";
     sleepOn(clock, 10, controller.signal).then(() => ended = "slept", (error) => ended = error);
     await clock.advance(abortAtMs);
+    if (abortAtMs > 10) assertEquals(controller.listeners, 0, "before the abort too");
     controller.abort(reason);
     await flush();
     if (abortAtMs < 10) assertStrictEquals(ended, reason);

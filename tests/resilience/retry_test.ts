@@ -213,6 +213,25 @@ Deno.test("R6 retry() rejects with the signal's own reason, never calls its func
   ) await t.step(point, () => abortAt(point));
 });
 
+Deno.test("R6 retry() throws the reason, not what the aborted attempt threw", async () => {
+  for (const [failure, maxAttempts] of [["P", 3], ["F", 3], ["L", 1], ["L", 3]] as const) {
+    const controller = new AbortController();
+    const reason = { no: "error" };
+    const classified: unknown[] = [];
+    const thrown = await retry(() => {
+      controller.abort(reason);
+      throw failure;
+    }, {
+      effect: "safe",
+      maxAttempts,
+      signal: controller.signal,
+      classify: (error) => (classified.push(error), FAILURES[failure]),
+    }).catch((error) => error);
+    assertStrictEquals(thrown, reason);
+    assertEquals(classified, []);
+  }
+});
+
 Deno.test("R6 retry() does not call its function when the abort comes with the wait's end", async () => {
   const orders: ((over: () => void, abort: () => void) => void)[] = [
     (over, abort) => (over(), abort()),
