@@ -7,10 +7,10 @@ import { closedError, fullError, timeoutError } from "./pool_errors.ts";
 import {
   type AcquireOptions,
   checkAcquireOptions,
+  checkCapacity,
   CLOSE_RULES,
   type CloseOptions,
   DEFAULT_GRACE_MS,
-  checkCapacity,
   type DestroyReason,
   type PoolEvent,
   type PoolOptions,
@@ -230,12 +230,8 @@ export class ResourcePool<T> {
   /** How many resources the waiters need besides those being created, as far as there is room. */
   #wanted(): number {
     const { maxResources, poolSize } = this.#options;
-    const creating = this.#creator.running.size;
-    return Math.min(
-      this.#waiters.size,
-      maxResources - this.#usable.size,
-      poolSize - this.#leases.size,
-    ) - creating;
+    const room = Math.min(maxResources - this.#usable.size, poolSize - this.#leases.size);
+    return Math.min(this.#waiters.size, room) - this.#creator.running.size;
   }
 
   #add(resource: T, generation: number): void {
