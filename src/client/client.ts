@@ -4,8 +4,8 @@ import { ProgressTracker } from "../progress/tracker.ts";
 import { CLOSE_RULES, type CloseOptions, DEFAULT_GRACE_MS } from "../resilience/pool_options.ts";
 import {
   type ClientConfig,
-  type ResolvedClientConfig,
   resolveClientConfig,
+  type ResolvedClientConfig,
   type ResolvedGroup,
 } from "./config.ts";
 import type { Connector } from "./ports.ts";
