@@ -197,11 +197,7 @@ export class AutoMCPClient {
   async #close(graceMs: number): Promise<void> {
     await Promise.all([...this.#servers.values()].map((server) => server.close(graceMs)));
     const running = [...this.#running];
-    for (const run of running) {
-      run.abort(
-        createClientError("pool_closed", "The client was closed", { delivery: "not_sent" }),
-      );
-    }
+    for (const run of running) run.close();
     await Promise.allSettled(running.map((run) => run.response));
   }
 

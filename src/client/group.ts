@@ -1,15 +1,13 @@
 import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
 import { checkOptions, checkValue, type OptionRules, overlay } from "../errors/misuse.ts";
-import type { ProgressTracker } from "../progress/tracker.ts";
-import type { Clock } from "../resilience/clock.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { classifyClientError, repeat } from "../resilience/retry.ts";
 import { withTimeout } from "./abort.ts";
+import type { GroupContext } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
 import { type OperationPolicy, type ResolvedGroup, TIMEOUT_RULE } from "./config.ts";
 import { resolveEffect } from "./effect.ts";
-import type { ClientEvent } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import type { JsonObject, JsonValue, OperationDescriptor } from "./ports.ts";
 import {
@@ -19,24 +17,13 @@ import {
   type RetryExecuteOptions,
 } from "./options.ts";
 import { Run } from "./run.ts";
-import type { Server, ServerState } from "./server.ts";
+import type { ServerState } from "./server.ts";
 import { ExecutionCounter, type ExecutionStats } from "./stats.ts";
 
 /** How long to wait for a description, and what ends the wait. */
 export type DescribeOptions = Pick<ExecuteOptions, "timeoutMs" | "signal">;
 
 const DESCRIBE_RULES: OptionRules<DescribeOptions> = { timeoutMs: TIMEOUT_RULE, signal: {} };
-
-/** What a group shares with its client. */
-export interface GroupContext {
-  readonly server: Server;
-  readonly tracker: ProgressTracker;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly onEvent: ((event: ClientEvent) => void) | undefined;
-  /** Told of each execution that starts. */
-  readonly onStart: (run: Run) => void;
-}
 
 /**
  * A named set of operations on one server, with its policy. Groups belong to an

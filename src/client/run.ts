@@ -1,5 +1,6 @@
+import { executeWithBoundary } from "../errors/boundary.ts";
 import type { ErrorCode } from "../errors/codes.ts";
-import type { Delivery } from "../errors/delivery.ts";
+import { type Delivery, type Effect, strongerDelivery } from "../errors/delivery.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 import { notify } from "../errors/notify.ts";
 import type {
@@ -8,45 +9,62 @@ import type {
   ProgressReport,
   ProgressSnapshot,
 } from "../progress/events.ts";
-import type { ScheduledRetry } from "../resilience/retry.ts";
-import { linkAbort } from "./abort.ts";
+import type { ManagedResource } from "../resilience/managed_resource.ts";
+import { type FailedAttempt, repeat, type ScheduledRetry } from "../resilience/retry.ts";
+import { abortable, linkAbort } from "./abort.ts";
+import type { Call } from "./call.ts";
+import type { FoundOperation } from "./catalog.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
-import { type Call, Pipeline, type PipelineListener } from "./pipeline.ts";
+import { lookUp } from "./look_up.ts";
+import type { Connection, ConnectionResult, OperationDescriptor } from "./ports.ts";
+import { classifyAttempt, concludeExecution } from "./verdict.ts";
 
-/** One execution from its start to its one last event. */
-export class Run implements Execution, PipelineListener {
+/**
+ * One execution from its start to its one last event, through the layers, outermost first: deadline ▸
+ * progress ▸ retry ▸ look-up and validation ▸ lease ▸ attempt ▸ verdict.
+ */
+export class Run implements Execution {
   readonly id: string;
   readonly group: string;
   readonly operation: string;
   readonly startedAt: string;
   readonly response: Promise<ExecutionResponse>;
+  attempts = 0;
   readonly #call: Call;
-  readonly #pipeline: Pipeline;
   readonly #startedMs: number;
+  /** Unset if nobody listens, so that no event is made. */
+  readonly #emit: ((event: OwnEvent) => void) | undefined;
+  /** What is proved: the strongest claim of all attempts so far. */
+  #delivery: Delivery = "not_sent";
+  /** Unset until the operation has been looked up. */
+  #effect: Effect | undefined;
+  #found: FoundOperation | undefined;
+  #lastError: unknown;
+  #scheduled: ScheduledRetry | undefined;
+  #sessionReplaced = false;
   /** What of ours ended it early; the caller's own abort leaves it unset. */
   #endedBy: ClientError | undefined;
 
   constructor(call: Call) {
-    this.id = call.executionId;
-    this.group = call.group;
-    this.operation = call.operation;
+    const { executionId, group, operation, clock, tracker, counter, onEvent } = call;
+    this.id = executionId;
+    this.group = group;
+    this.operation = operation;
     this.#call = call;
-    this.#pipeline = new Pipeline(call, this);
-    this.#startedMs = call.clock.now();
-    this.startedAt = new Date(call.clock.wall()).toISOString();
-    call.tracker.startOperation(this.id);
-    call.counter.start();
-    if (call.onEvent !== undefined) {
-      this.#emit({ type: "execution.start", group: this.group, operation: this.operation });
+    this.#startedMs = clock.now();
+    this.startedAt = new Date(clock.wall()).toISOString();
+    if (onEvent !== undefined) {
+      const shared = { executionId, server: call.server.name };
+      this.#emit = (event) =>
+        notify(onEvent, { ...shared, atMs: clock.wall(), ...event } as ClientEvent);
     }
+    tracker.startOperation(executionId);
+    counter.start();
+    this.#emit?.({ type: "execution.start", group, operation });
     this.response = this.#settle();
     // The handle's events tell a failure too, so nobody has to await the response.
     this.response.catch(() => {});
-  }
-
-  get attempts(): number {
-    return this.#pipeline.attempts;
   }
 
   get progress(): AsyncIterable<ProgressSnapshot> {
@@ -58,63 +76,47 @@ export class Run implements Execution, PipelineListener {
   }
 
   cancel(): void {
-    const message = `The execution of '${this.operation}' was cancelled`;
-    this.abort(createClientError("cancelled", message, { delivery: this.#pipeline.delivery }));
+    this.#abort("cancelled", `The execution of '${this.operation}' was cancelled`);
   }
 
-  /** Ends the execution early with an error, completed by what is proved until then. */
-  abort(error: ClientError): void {
+  /** Ends the execution because its client is closed. */
+  close(): void {
+    this.#abort("pool_closed", "The client was closed");
+  }
+
+  #abort(code: ErrorCode, message: string, cause?: unknown): void {
     const { controller } = this.#call;
     if (controller.signal.aborted) return;
-    this.#endedBy = error;
-    controller.abort(error);
-  }
-
-  attemptStarted(attempt: number, generation: number, why: ScheduledRetry | undefined): void {
-    const { tracker, counter, onEvent } = this.#call;
-    counter.attempt();
-    if (why === undefined) tracker.startAttempt(this.id, attempt);
-    else tracker.startAttempt(this.id, attempt, { reason: codeOf(why.error), waitMs: why.waitMs });
-    if (onEvent !== undefined) this.#emit({ type: "attempt.start", attempt, generation });
-  }
-
-  attemptProgressed(attempt: number, report: ProgressReport): void {
-    this.#call.tracker.updateProgress(this.id, report, attempt);
-  }
-
-  attemptEnded(attempt: number, delivery: Delivery, error: unknown, elapsedMs: number): void {
-    if (this.#call.onEvent === undefined) return;
-    const code = isClientError(error) ? { code: error.code } : undefined;
-    this.#emit({ type: "attempt.end", attempt, delivery, ...code, elapsedMs });
-  }
-
-  retryScheduled({ error, waitMs }: ScheduledRetry): void {
-    const reason = codeOf(error);
-    this.#call.counter.retry(reason, waitMs);
-    if (this.#call.onEvent !== undefined) {
-      this.#emit({ type: "retry.scheduled", reason, waitMs });
-    }
+    this.#endedBy = createClientError(code, message, { delivery: this.#delivery, cause });
+    controller.abort(this.#endedBy);
   }
 
   async #settle(): Promise<ExecutionResponse> {
-    const { callerSignal, controller, clock, deadline } = this.#call;
+    const { callerSignal, controller, clock, deadline, random, policy } = this.#call;
+    const { signal } = controller;
     const unlink = linkAbort(callerSignal, controller);
     const undoTimer = deadline.atMs === Infinity
       ? () => {}
-      : clock.setTimer(deadline.remainingMs(), () => this.abort(this.#deadlineError()));
+      : clock.setTimer(deadline.remainingMs(), () => this.#expire());
     try {
-      const result = await this.#pipeline.run();
+      const { status, content, structuredContent } = await repeat(() => this.#attempt(), {
+        ...policy,
+        // Which failures may be repeated depends on an effect that is known only after the look-up.
+        effect: "safe",
+        classify: (error) => this.#classify(error),
+        onRetry: (scheduled) => this.#onRetry(scheduled),
+        ...{ signal, deadline, clock, random },
+      });
       this.#end("completed", "completed");
       return {
         executionId: this.id,
         group: this.group,
         operation: this.operation,
-        status: result.status,
-        success: result.status === "success",
-        content: result.content,
-        ...(result.structuredContent !== undefined &&
-          { structuredContent: result.structuredContent }),
-        attempts: this.#pipeline.attempts,
+        status,
+        success: status === "success",
+        content,
+        ...(structuredContent !== undefined && { structuredContent }),
+        attempts: this.attempts,
         elapsedMs: this.#elapsedMs(),
         startedAt: this.startedAt,
       };
@@ -126,6 +128,89 @@ export class Run implements Execution, PipelineListener {
     }
   }
 
+  async #attempt(): Promise<ConnectionResult> {
+    const { server, controller: { signal }, deadline, clock, counter, tracker } = this.#call;
+    if (this.#found === undefined) {
+      this.#found = await lookUp(this.#call);
+      this.#effect = this.#call.effectOf(this.#found);
+    }
+    const lease = await server.pool.acquire({ signal, deadline });
+    if (signal.aborted) {
+      lease.release();
+      throw signal.reason;
+    }
+    const attempt = ++this.attempts;
+    const before = this.#delivery;
+    const startedMs = clock.now();
+    counter.attempt();
+    tracker.startAttempt(this.id, attempt, describe(this.#scheduled));
+    this.#emit?.({ type: "attempt.start", attempt, generation: lease.generation });
+    // Until the connection has proved otherwise, what it was given may be on its way.
+    this.#delivery = strongerDelivery(before, "unknown");
+    const ended = (delivery: Delivery, code?: ErrorCode): void => {
+      this.#delivery = strongerDelivery(before, delivery);
+      const elapsedMs = clock.now() - startedMs;
+      this.#emit?.({ type: "attempt.end", attempt, delivery, ...(code && { code }), elapsedMs });
+    };
+    try {
+      const result = await abortable(this.#send(lease, this.#found.operation, attempt), signal);
+      ended("executed");
+      return result;
+    } catch (error) {
+      if (signal.aborted || !isClientError(error)) ended("unknown");
+      else ended(error.delivery, error.code);
+      throw error;
+    }
+  }
+
+  /** Sends, and gives the lease back when the connection is done, which an abort does not wait for. */
+  async #send(
+    lease: ManagedResource<Connection>,
+    operation: OperationDescriptor,
+    attempt: number,
+  ): Promise<ConnectionResult> {
+    const { controller: { signal }, deadline, trace, tracker } = this.#call;
+    const effect = this.#effect ?? "unsafe";
+    const request = { operation, arguments: this.#call.arguments, effect, attempt };
+    const onProgress = (report: ProgressReport): void =>
+      tracker.updateProgress(this.id, report, attempt);
+    try {
+      return await executeWithBoundary(
+        () =>
+          lease.value.execute(trace === undefined ? request : { ...request, trace }, {
+            signal,
+            deadline,
+            onProgress,
+          }),
+        { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
+      );
+    } catch (error) {
+      if (isClientError(error) && error.code === "session_lost") lease.fail(error);
+      throw error;
+    } finally {
+      lease.release();
+    }
+  }
+
+  #classify(error: unknown): FailedAttempt | undefined {
+    this.#lastError = error;
+    const failed = classifyAttempt(error, this.#effect ?? "unsafe", this.#sessionReplaced);
+    this.#sessionReplaced ||= codeOf(error) === "session_lost";
+    return failed;
+  }
+
+  #onRetry(scheduled: ScheduledRetry): void {
+    const [reason, { waitMs }] = [codeOf(scheduled.error), scheduled];
+    this.#scheduled = scheduled;
+    this.#call.counter.retry(reason, waitMs);
+    this.#emit?.({ type: "retry.scheduled", reason, waitMs });
+  }
+
+  #expire(): void {
+    const message = `'${this.operation}' did not end by its deadline`;
+    this.#abort("deadline_exceeded", message, this.#lastError);
+  }
+
   /** Returns what the caller gets to see, after the last event that tells the same. */
   #fail(error: unknown): unknown {
     const { signal } = this.#call.controller;
@@ -133,43 +218,38 @@ export class Run implements Execution, PipelineListener {
       this.#end("cancelled", "aborted");
       return signal.reason;
     }
-    const ended = this.#endedBy === undefined ? error : this.#pipeline.conclude(this.#endedBy);
+    const ended = this.#endedBy ?? error;
     const known = isClientError(ended)
       ? ended
       : createClientError("internal", "AutoMCP failed on its own", { cause: ended });
-    this.#end(outcomeOf(known), known.code);
-    return known;
+    const concluded = concludeExecution(known, this.operation, {
+      effect: this.#effect ?? "unsafe",
+      delivery: this.#delivery,
+      attempts: this.attempts,
+      executionId: this.id,
+    });
+    const { code } = concluded;
+    this.#end(code === "outcome_unknown" || code === "cancelled" ? code : "failed", code);
+    return concluded;
   }
 
   #end(outcome: ExecutionOutcome, end: "completed" | "aborted" | ErrorCode): void {
-    const { counter, tracker, onEvent } = this.#call;
-    const { effect, delivery, attempts } = this.#pipeline;
+    const { counter, tracker } = this.#call;
     counter.end(end);
     tracker.completeOperation(this.id, outcome);
-    if (onEvent === undefined) return;
-    this.#emit({
+    this.#emit?.({
       type: "execution.end",
       outcome,
-      ...(effect !== undefined && { effect }),
+      ...(this.#effect !== undefined && { effect: this.#effect }),
       ...(end !== "completed" && end !== "aborted" && { code: end }),
-      ...{ delivery, attempts, elapsedMs: this.#elapsedMs() },
+      delivery: this.#delivery,
+      attempts: this.attempts,
+      elapsedMs: this.#elapsedMs(),
     });
-  }
-
-  #deadlineError(): ClientError {
-    const { delivery, lastError } = this.#pipeline;
-    const message = `'${this.operation}' did not end by its deadline`;
-    return createClientError("deadline_exceeded", message, { delivery, cause: lastError });
   }
 
   #elapsedMs(): number {
     return Math.max(0, this.#call.clock.now() - this.#startedMs);
-  }
-
-  #emit(event: OwnEvent): void {
-    const { server, clock } = this.#call;
-    const shared = { executionId: this.id, server: server.name, atMs: clock.wall() };
-    notify(this.#call.onEvent, { ...shared, ...event } as ClientEvent);
   }
 }
 
@@ -178,9 +258,10 @@ type OwnEvent<E = ClientEvent> = E extends { executionId: string; server: string
   ? Omit<E, "executionId" | "server" | "atMs">
   : never;
 
-function outcomeOf(error: ClientError): ExecutionOutcome {
-  if (error.code === "outcome_unknown") return "outcome_unknown";
-  return error.code === "cancelled" ? "cancelled" : "failed";
+function describe(scheduled: ScheduledRetry | undefined): { reason?: ErrorCode; waitMs?: number } {
+  return scheduled === undefined
+    ? {}
+    : { reason: codeOf(scheduled.error), waitMs: scheduled.waitMs };
 }
 
 function codeOf(error: unknown): ErrorCode {

@@ -14,3 +14,10 @@ export function notify<A extends unknown[]>(
     });
   }
 }
+
+/** Wraps a user's listener in {@linkcode notify}; without one there is nothing to call. */
+export function notifier<A extends unknown[]>(
+  listener: ((...args: A) => void) | undefined,
+): ((...args: A) => void) | undefined {
+  return listener && ((...args) => notify(listener, ...args));
+}

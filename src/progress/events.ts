@@ -41,7 +41,7 @@ export type ExecutionOutcome = "completed" | "failed" | "outcome_unknown" | "can
  * Why a report was dropped: its value is no number, is below or equal to the one before, it came
  * after the end or from an attempt before, or newer reports replaced it above 1,000 a second.
  */
-export type ProgressDropReason = "not_finite" | "regress" | "duplicate" | "late" | "flood";
+export type ProgressDropReason = "not_finite" | "regress" | "duplicate" | "late";
 
 /** One numbered event of an execution. The last one, and only that, has an outcome as its type. */
 export type ExecutionEvent =

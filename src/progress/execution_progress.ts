@@ -13,7 +13,6 @@ import { cutMessage } from "./message.ts";
 import type { ResolvedProgressTrackerOptions } from "./options.ts";
 
 const MIN_INTERVAL_MS = 100;
-const MAX_REPORTS_PER_SECOND = 1_000;
 
 /** What all executions of a tracker share. */
 export type ExecutionProgressOptions = Omit<
@@ -54,8 +53,6 @@ export class ExecutionProgress {
   #undoTimer: (() => void) | undefined;
   #waiting: Set<() => void> | undefined;
 
-  #secondMs = -Infinity;
-  #reportsInSecond = 0;
   #dropped: Map<ProgressDropReason, number> | undefined;
 
   constructor(id: string, options: ExecutionProgressOptions) {
@@ -106,7 +103,6 @@ export class ExecutionProgress {
 
     const nowMs = this.#options.clock.now();
     this.publishDue(nowMs);
-    const isFlood = this.#isFlood(nowMs);
     this.#reported = true;
     this.#progress = progress;
     this.#total = Number.isFinite(total) ? total : undefined;
@@ -117,8 +113,6 @@ export class ExecutionProgress {
     this.#unpublished = true;
     if (nowMs >= this.#nextTurnMs) this.#publish(nowMs);
     else this.#setTimer();
-    // Last, because the listener may call back into the tracker.
-    if (isFlood) this.#drop("flood");
   }
 
   /** Ends the execution with its one last event. */
@@ -224,16 +218,6 @@ export class ExecutionProgress {
   #clearTimer(): void {
     this.#undoTimer?.();
     this.#undoTimer = undefined;
-  }
-
-  /** Counts a report; tells whether it replaces another one above the rate of a flood. */
-  #isFlood(nowMs: number): boolean {
-    if (nowMs - this.#secondMs >= 1_000) {
-      this.#secondMs = nowMs;
-      this.#reportsInSecond = 0;
-    }
-    this.#reportsInSecond += 1;
-    return this.#unpublished && this.#reportsInSecond > MAX_REPORTS_PER_SECOND;
   }
 
   #drop(reason: ProgressDropReason): void {

@@ -17,8 +17,3 @@ export function cutMessage(message: string): string {
   const { written } = encoder.encodeInto(message, bytes);
   return decoder.decode(bytes.subarray(0, written));
 }
-
-/** Returns the size of a text in UTF-8. */
-export function utf8Bytes(text: string): number {
-  return encoder.encode(text).byteLength;
-}

@@ -1,4 +1,3 @@
-import { notify } from "../errors/notify.ts";
 import { drawBackoffMs } from "./backoff.ts";
 import type { PoolEvent, ResolvedPoolOptions } from "./pool_options.ts";
 
@@ -87,7 +86,7 @@ export class Creator<T> {
     this.created++;
     this.#failuresInARow = 0;
     this.lastError = undefined;
-    this.#emit({ type: "pool.created", generation });
+    this.#options.onEvent?.({ type: "pool.created", generation });
     this.#hooks.created(resource, generation);
   }
 
@@ -99,11 +98,8 @@ export class Creator<T> {
     const waitMs = temporary ? drawBackoffMs(this.#failuresInARow, CREATE_BACKOFF, random) : 0;
     this.#notBeforeMs = clock.now() + waitMs;
     this.lastError = { error };
-    this.#emit({ type: "pool.create_failed", error, waitMs });
+    this.#options.onEvent?.({ type: "pool.create_failed", error, waitMs });
     if (!temporary) this.#hooks.failedForGood(error);
   }
 
-  #emit(event: PoolEvent): void {
-    if (this.#options.onEvent !== undefined) notify(this.#options.onEvent, event);
-  }
 }

@@ -1,5 +1,4 @@
 import { checkOptions } from "../errors/misuse.ts";
-import { notify } from "../errors/notify.ts";
 import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
 import { type LeaseOwner, ManagedResource, type Slot } from "./managed_resource.ts";
@@ -75,7 +74,7 @@ export class ResourcePool<T> {
     this.#leaseOwner = {
       release: (slot, lease) => this.#release(slot, lease),
       fail: (slot, error) => this.#fail(slot, error),
-      misuse: ({ generation }) => this.#emit({ type: "pool.misuse", generation }),
+      misuse: ({ generation }) => this.#options.onEvent?.({ type: "pool.misuse", generation }),
     };
   }
 
@@ -315,11 +314,11 @@ export class ResourcePool<T> {
   async #destroyNow(slot: Slot<T>, reason: DestroyReason): Promise<void> {
     const { generation, failure } = slot;
     this.#destroyed[reason]++;
-    this.#emit({ type: "pool.destroyed", generation, reason, ...failure });
+    this.#options.onEvent?.({ type: "pool.destroyed", generation, reason, ...failure });
     try {
       await this.#options.destroy(slot.resource);
     } catch (error) {
-      this.#emit({ type: "pool.destroy_failed", generation, error });
+      this.#options.onEvent?.({ type: "pool.destroy_failed", generation, error });
     }
   }
 
@@ -341,7 +340,4 @@ export class ResourcePool<T> {
     }
   }
 
-  #emit(event: PoolEvent): void {
-    if (this.#options.onEvent !== undefined) notify(this.#options.onEvent, event);
-  }
 }

@@ -6,6 +6,7 @@ import {
   type OptionRules,
   resolveOptions,
 } from "../errors/misuse.ts";
+import { notifier } from "../errors/notify.ts";
 import { type Clock, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 
@@ -177,7 +178,11 @@ export function resolvePoolOptions<T>(options: PoolOptions<T>): ResolvedPoolOpti
   const rules = RULES as OptionRules<PoolOptions<T>>;
   const resolved = resolveOptions<ResolvedPoolOptions<T>, PoolOptions<T>>(act, options, rules);
   checkValue(act, "'create'", resolved.create, RULES.create);
-  return { ...resolved, maxResources: resolved.maxResources ?? resolved.poolSize };
+  return {
+    ...resolved,
+    maxResources: resolved.maxResources ?? resolved.poolSize,
+    onEvent: notifier(resolved.onEvent),
+  };
 }
 
 /**

@@ -1,0 +1,42 @@
+import type { Effect } from "../errors/delivery.ts";
+import type { ProgressTracker } from "../progress/tracker.ts";
+import type { Clock } from "../resilience/clock.ts";
+import type { Deadline } from "../resilience/deadline.ts";
+import type { RetryPolicy } from "../resilience/retry.ts";
+import type { FoundOperation } from "./catalog.ts";
+import type { ClientEvent } from "./events.ts";
+import type { JsonObject, TraceContext } from "./ports.ts";
+import type { Run } from "./run.ts";
+import type { Server } from "./server.ts";
+import type { ExecutionCounter } from "./stats.ts";
+
+/** What a group shares with its client. */
+export interface GroupContext {
+  readonly server: Server;
+  readonly tracker: ProgressTracker;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onEvent: ((event: ClientEvent) => void) | undefined;
+  /** Told of each execution that starts. */
+  readonly onStart: (run: Run) => void;
+}
+
+/** One execution: what it does, what it may use, and who is told. */
+export interface Call extends GroupContext {
+  readonly group: string;
+  readonly executionId: string;
+  readonly operation: string;
+  readonly arguments: JsonObject;
+  readonly trace: TraceContext | undefined;
+  readonly policy: Required<RetryPolicy>;
+  readonly deadline: Deadline;
+  readonly counter: ExecutionCounter;
+  /** The caller's signal. */
+  readonly callerSignal: AbortSignal | undefined;
+  /** Aborted by whatever ends the execution early: the caller, the deadline, `cancel()`, `close()`. */
+  readonly controller: AbortController;
+  /** Finds the operation, or `undefined` if the group has none of this name. */
+  find(mustBeFresh?: boolean): Promise<FoundOperation | undefined>;
+  /** Resolves what repeating the operation does. */
+  effectOf(found: FoundOperation): Effect;
+}
