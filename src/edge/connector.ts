@@ -11,7 +11,7 @@ import { type Clock, systemClock } from "../resilience/clock.ts";
 import { BodyTooLongError, readText } from "./body.ts";
 import { createEndpoint, type Endpoint } from "./endpoint.ts";
 import { isRecord, parseJson } from "./problem.ts";
-import { type EdgeEvent, type RunContext, runOnEndpoint } from "./run.ts";
+import { checkOpen, type EdgeEvent, type RunContext, runOnEndpoint } from "./run.ts";
 
 /** Where a group of an AutoMCP endpoint is, and how to reach it. */
 export interface EdgeConnectorOptions {
@@ -106,9 +106,13 @@ function createConnection(
     server: undefined,
     maxConcurrency: Infinity,
     closed: closing.signal,
-    describe: (options) => describe(endpoint, group, options),
+    async describe(options) {
+      checkOpen(closing.signal, options.signal, "safe");
+      return await describe(endpoint, group, options);
+    },
     execute: (request, options) => runOnEndpoint(context, request, options),
     async check({ signal }) {
+      checkOpen(closing.signal, signal, "safe");
       const request = { method: "GET", path: ["healthz"], effect: "safe", signal } as const;
       const response = await endpoint.send(request);
       await response.body?.cancel();

@@ -7,6 +7,7 @@ import type {
   JsonValue,
 } from "../client/ports.ts";
 import { type Evidence, toClientError } from "../errors/classify.ts";
+import type { Effect } from "../errors/delivery.ts";
 import { createClientError, isClientError } from "../errors/errors.ts";
 import { notify } from "../errors/notify.ts";
 import type { ProgressReport } from "../progress/events.ts";
@@ -48,6 +49,14 @@ export interface RunContext {
   readonly closed: AbortSignal;
 }
 
+/** Throws if the caller has left or the connection is closed: then nothing may be sent any more. */
+export function checkOpen(closed: AbortSignal, signal: AbortSignal, effect: Effect): void {
+  signal.throwIfAborted();
+  if (!closed.aborted) return;
+  const facts = { delivery: "not_sent", effect } as const;
+  throw createClientError("connection_lost", "The connection is closed", facts);
+}
+
 /**
  * Runs one execution on the endpoint and follows its events to the last. A stream that breaks is
  * taken up again where it broke; an abort cancels the execution on the endpoint too.
@@ -58,13 +67,7 @@ export async function runOnEndpoint(
   options: AttemptOptions,
 ): Promise<ConnectionResult> {
   const { signal } = options;
-  signal.throwIfAborted();
-  if (context.closed.aborted) {
-    throw createClientError("connection_lost", "The connection is closed", {
-      delivery: "not_sent",
-      effect: request.effect,
-    });
-  }
+  checkOpen(context.closed, signal, request.effect);
   const run = new Run(context, request, options);
   const following = run.follow();
   context.background(following);

@@ -7,6 +7,7 @@ import {
   startDemoEndpoint,
 } from "../support/demo_endpoint.ts";
 import { requires } from "../support/prerequisites.ts";
+import { until } from "../support/until.ts";
 
 const ARTIFACTS = Deno.env.get("AUTOMCP_ARTIFACTS") ??
   (CHROMIUM_MISSING === undefined ? await Deno.makeTempDir({ prefix: "automcp-console-" }) : "");
@@ -95,14 +96,6 @@ function status(page: Page, text: string): Promise<void> {
 
 function message(page: Page, text: RegExp): Promise<void> {
   return page.locator(".message", { hasText: text }).waitFor();
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + WAIT_MS;
-  while (!condition()) {
-    assert(Date.now() < deadline, `Not within ${WAIT_MS} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 /** The browser and its pipes belong to Playwright, which ends them on close but not in the same tick. */

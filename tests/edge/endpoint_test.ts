@@ -8,6 +8,7 @@ import {
   OutcomeUnknownError,
 } from "../../src/errors/errors.ts";
 import { startDemoEndpoint } from "../support/demo_endpoint.ts";
+import { until } from "../support/until.ts";
 
 /** A client over HTTP, as a browser has it, of a real endpoint before a real server. */
 async function connect(options: { key?: string } = {}) {
@@ -29,14 +30,6 @@ async function connect(options: { key?: string } = {}) {
       await host[Symbol.asyncDispose]();
     },
   };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!condition()) {
-    assert(Date.now() < deadline, `Not within 5 s: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 Deno.test("an edge connector lists the endpoint's operations with their effects", async () => {

@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createDemoServer, type DemoServer } from "../../examples/demo_server.ts";
+import { until } from "../support/until.ts";
 
 for (const mode of ["auto", "legacy"] as const) {
   demoTest(`createDemoServer serves the ${mode} era`, mode, async ({ client, demo }) => {
@@ -118,13 +119,4 @@ async function postRaw(url: URL, client: Client, message: Record<string, unknown
   }
   const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(sent) });
   return { status: answer.status, text: await answer.text() };
-}
-
-/** Waits, at most 5 s, for what must come about soon. */
-async function until(condition: () => boolean): Promise<void> {
-  const endMs = performance.now() + 5_000;
-  while (!condition()) {
-    assert(performance.now() < endMs, "It did not come about in 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assertEquals, assertGreater, assertLess } from "@std/assert";
 import { createDemoServer, type DemoServer } from "../../examples/demo_server.ts";
 import { AutoMCPClient } from "../../src/client/client.ts";
 import { createApp } from "../../src/hono/app.ts";
 import { createMcpConnector } from "../../src/mcp/mod.ts";
 import { readEvents } from "./_read_events.ts";
+import { until } from "../support/until.ts";
 
 serveTest("createApp streams each step when it happens", async ({ post }) => {
   const response = await post("count", { steps: 5, delayMs: 120 }, "text/event-stream");
@@ -160,13 +161,4 @@ function serveTest(name: string, body: (setting: Setting) => Promise<void>): voi
       await upstream.shutdown();
     }
   });
-}
-
-/** Waits, at most 5 s, for what must come about soon. */
-async function until(condition: () => boolean): Promise<void> {
-  const endMs = performance.now() + 5_000;
-  while (!condition()) {
-    assert(performance.now() < endMs, "It did not come about in 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

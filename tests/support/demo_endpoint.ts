@@ -1,12 +1,15 @@
-import { createDemoServer, type DemoServer } from "../../examples/demo_server.ts";
+import type { DemoServer } from "../../examples/demo_server.ts";
 import { AutoMCPClient } from "../../src/client/client.ts";
 import { createApp } from "../../src/hono/mod.ts";
 import { createMcpConnector } from "../../src/mcp/mod.ts";
+import { type SeenMessage, startDemoServer } from "./demo_server.ts";
 
 /** An endpoint with the console before the demo server, as a visitor finds it. */
 export interface DemoEndpoint extends AsyncDisposable {
   readonly url: string;
   readonly demo: DemoServer;
+  /** Every message that the server got, in order. */
+  readonly messages: readonly SeenMessage[];
 }
 
 /** What may be asked of a host besides its defaults. */
@@ -31,9 +34,8 @@ const LOOPBACK = { hostname: "127.0.0.1", port: 0, onListen() {} } as const;
 export async function startDemoEndpoint(
   { key, deadGroup = false }: DemoEndpointOptions = {},
 ): Promise<DemoEndpoint> {
-  const demo = createDemoServer();
-  const server = Deno.serve(LOOPBACK, (request) => demo.fetch(request));
-  const url = `http://127.0.0.1:${server.addr.port}/mcp`;
+  const server = startDemoServer();
+  const { url, demo, messages } = server;
   const client = new AutoMCPClient("endpoint", {
     groups: {
       demo: {
@@ -59,10 +61,10 @@ export async function startDemoEndpoint(
   return {
     url: `http://127.0.0.1:${front.addr.port}/`,
     demo,
+    messages,
     async [Symbol.asyncDispose]() {
-      await client.close();
-      await demo.close();
-      await Promise.all([front.shutdown(), server.shutdown()]);
+      await client.close({ graceMs: 0 });
+      await Promise.all([front.shutdown(), server[Symbol.asyncDispose]()]);
     },
   };
 }

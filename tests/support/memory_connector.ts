@@ -80,6 +80,7 @@ export class MemoryConnection implements Connection {
   }
 
   async describe(options: ConnectionOptions): Promise<OperationList> {
+    this.#checkOpen(options.signal);
     this.#connector.describes++;
     const { operations = DEFAULT_OPERATIONS, hints = {}, ttlMs = 60_000 } = this.#connector.options;
     await this.#connector.options.onDescribe?.(options);

@@ -3,6 +3,7 @@ import type { TestHarness } from "wrangler";
 import { createDemoServer, type DemoServer } from "../../examples/demo_server.ts";
 import { readEvents } from "../hono/_read_events.ts";
 import { startWorker } from "../support/worker.ts";
+import { until } from "../support/until.ts";
 
 const KEY = "a-key-of-ci";
 
@@ -264,13 +265,4 @@ function workerTest(
       }
     },
   });
-}
-
-/** Waits, at most 5 s, for what must come about soon. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 5_000;
-  while (!await condition()) {
-    assert(performance.now() < endMs, "It did not come about in 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
