@@ -10,6 +10,7 @@ import { WireFault } from "./failure.ts";
 /** What reading an answer needs. */
 export interface AnswerOptions {
   readonly id: RequestId;
+  /** The most bytes of one message. */
   readonly maxAnswerBytes: number;
   readonly clock: Clock;
   readonly deliver: (message: JSONRPCMessage) => void;
@@ -44,24 +45,27 @@ export async function readAnswer(
     await body?.cancel().catch(() => {});
     throw new WireFault({ kind: "unusable_answer" });
   }
-  const text = await readText(openReader(body, options.maxAnswerBytes));
-  const message = parse(text);
-  if (!isAnswer(message, options.id)) throw new WireFault({ kind: "unusable_answer" });
+  const message = parseAnswer(await readText(response, options.maxAnswerBytes), options.id);
+  if (message === undefined) throw new WireFault({ kind: "unusable_answer" });
   options.deliver(message);
 }
 
-async function readText(reader: CappedReader): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
+/**
+ * Reads a body that is no larger than allowed.
+ *
+ * @throws {WireFault} If it is, or is cut.
+ */
+export async function readText(response: Response, maxBytes: number): Promise<string> {
+  const { body, headers } = response;
+  const length = headers.get("content-length");
+  // A compressed body can become of any length.
+  const fits = length !== null && Number(length) <= maxBytes && !headers.has("content-encoding");
   try {
-    for (let chunk = await reader.read(); chunk !== undefined; chunk = await reader.read()) {
-      text += decoder.decode(chunk, { stream: true });
-    }
+    if (body === null || fits) return await response.text();
+    return await new Response(capBytes(body, maxBytes)).text();
   } catch (error) {
-    reader.cancel();
     throw error instanceof WireFault ? error : new WireFault({ kind: "no_answer" }, error);
   }
-  return text + decoder.decode();
 }
 
 async function readEvents(
@@ -75,16 +79,21 @@ async function readEvents(
     onRetry: (retryMs) => void (end.retryMs = retryMs),
   });
   const decoder = new TextDecoder();
-  const reader = openReader(body, maxAnswerBytes);
+  const reader = body.getReader();
+  let bytesSinceEvent = 0;
   try {
     while (true) {
-      const chunk = await reader.read();
-      if (chunk === undefined) return end;
-      parser.feed(decoder.decode(chunk, { stream: true }));
+      const { done, value } = await reader.read();
+      if (done) return end;
+      parser.feed(decoder.decode(value, { stream: true }));
+      bytesSinceEvent = events.length > 0 ? 0 : bytesSinceEvent + value.byteLength;
+      if (bytesSinceEvent > maxAnswerBytes) throw new WireFault({ kind: "too_large" });
       for (const event of events.splice(0)) {
         if (event.id !== undefined && event.id !== "") end.lastEventId = event.id;
         if (event.data === "" || (event.event ?? "message") !== "message") continue;
+        if (event.data.length > maxAnswerBytes) throw new WireFault({ kind: "too_large" });
         const message = parse(event.data);
+        if (message === undefined) throw new WireFault({ kind: "unusable_answer" });
         if (isAnswer(message, id)) {
           deliver(message);
           release(reader, clock);
@@ -97,28 +106,38 @@ async function readEvents(
       }
     }
   } catch (error) {
-    reader.cancel();
+    drop(reader);
     if (error instanceof WireFault) throw error;
     end.cause = error;
     return end;
   }
 }
 
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
 /** Lets the server end the stream, because cancelling it would cost the connection. */
-function release(reader: CappedReader, clock: Clock): void {
-  const undo = clock.setTimer(LINGER_MS, reader.cancel);
-  const ended = reader.read().then((chunk) => chunk === undefined, () => false);
-  void ended.then((ended) => ended || reader.cancel()).finally(undo);
+function release(reader: Reader, clock: Clock): void {
+  const undo = clock.setTimer(LINGER_MS, () => drop(reader));
+  reader.read().then(({ done }) => done || drop(reader), () => {}).finally(undo);
 }
 
-function parse(text: string): JSONRPCMessage {
+function drop(reader: Reader): void {
+  reader.cancel().catch(() => {});
+}
+
+function parse(text: string): JSONRPCMessage | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value as JSONRPCMessage;
+    return typeof value === "object" && value !== null ? value as JSONRPCMessage : undefined;
   } catch {
-    // Judged below, as any other text that is no message.
+    return undefined;
   }
-  throw new WireFault({ kind: "unusable_answer" });
+}
+
+/** Returns the JSON-RPC answer to a request, or `undefined` if a text is anything else. */
+export function parseAnswer(text: string, id: RequestId): JSONRPCMessage | undefined {
+  const message = parse(text);
+  return message !== undefined && isAnswer(message, id) ? message : undefined;
 }
 
 function isAnswer(message: JSONRPCMessage, id: RequestId): boolean {
@@ -126,44 +145,23 @@ function isAnswer(message: JSONRPCMessage, id: RequestId): boolean {
     isJSONRPCResponse(message);
 }
 
-/** Reads a body until it is larger than allowed. */
-interface CappedReader {
-  /** Returns the next bytes, or `undefined` at the end. */
-  read(): Promise<Uint8Array | undefined>;
-  /** Drops the rest. */
-  cancel(): void;
-}
-
-function openReader(body: ReadableStream<Uint8Array>, maxBytes: number): CappedReader {
-  const reader = body.getReader();
-  let bytes = 0;
-  return {
-    async read() {
-      const { done, value } = await reader.read();
-      if (done) return undefined;
-      if ((bytes += value.byteLength) <= maxBytes) return value;
-      throw new WireFault({ kind: "too_large" });
-    },
-    cancel: () => void reader.cancel().catch(() => {}),
-  };
-}
-
 /** Lets a body through until it is larger than allowed; then it breaks. */
 export function capBytes(
   body: ReadableStream<Uint8Array>,
   maxBytes: number,
 ): ReadableStream<Uint8Array> {
-  const reader = openReader(body, maxBytes);
+  const reader = body.getReader();
+  let bytes = 0;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      try {
-        const chunk = await reader.read();
-        return chunk === undefined ? controller.close() : controller.enqueue(chunk);
-      } catch (error) {
-        reader.cancel();
-        controller.error(error);
+      const { done, value } = await reader.read();
+      if (done) return controller.close();
+      if ((bytes += value.byteLength) > maxBytes) {
+        drop(reader);
+        throw new WireFault({ kind: "too_large" });
       }
+      controller.enqueue(value);
     },
-    cancel: reader.cancel,
+    cancel: () => drop(reader),
   }, { highWaterMark: 0 });
 }

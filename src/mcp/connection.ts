@@ -1,7 +1,9 @@
 import {
+  type CallToolResult,
   type Client,
   type ProgressNotificationParams,
   ProtocolError,
+  type StandardSchemaV1,
 } from "@modelcontextprotocol/client";
 import type {
   AttemptOptions,
@@ -21,6 +23,7 @@ import type { ProgressReport } from "../progress/events.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import { type FailureContext, toFailure } from "./failure.ts";
+import { type CallHeaders, REPEATABLE } from "./http.ts";
 import { toParamHeaders } from "./param_headers.ts";
 import { toDescriptor, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
@@ -40,6 +43,15 @@ const LEGACY_LIST_TTL_MS = 60_000;
 const HEADER_MISMATCH = -32020;
 /** The longest time that a list may claim to be fresh. */
 const MAX_LIST_TTL_MS = 24 * 60 * 60_000;
+
+/** A schema for results that have been checked. */
+const CHECKED_RESULT: StandardSchemaV1<unknown, CallToolResult> = {
+  "~standard": {
+    version: 1,
+    vendor: "automcp",
+    validate: (value) => ({ value: value as CallToolResult }),
+  },
+};
 
 /** A connected client of the SDK as a connection of the port. */
 export class McpConnection implements Connection {
@@ -98,13 +110,20 @@ export class McpConnection implements Connection {
       arguments: { ...request.arguments },
       ...(trace !== undefined && { _meta: { ...trace } }),
     };
-    const headers = this.era === "modern"
+    const headers: CallHeaders = this.era === "modern"
       ? toParamHeaders(operation.inputSchema, request.arguments)
       : {};
+    if (effect === "safe") headers[REPEATABLE] = true;
     const onprogress = (params: Progress): void => options.onProgress(toReport(params));
     const result = await this.#run(
-      (limits) =>
-        this.#client.request({ method: "tools/call", params }, { ...limits, headers, onprogress }),
+      (limits) => {
+        const options = { ...limits, headers, onprogress };
+        const call = { method: "tools/call", params } as const;
+        // On modern connections the SDK has checked the result before; its default checks again.
+        return this.era === "modern"
+          ? this.#client.request(call, CHECKED_RESULT, options)
+          : this.#client.request(call, options);
+      },
       options,
       { act: "call", effect },
     );

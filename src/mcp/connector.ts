@@ -27,8 +27,8 @@ export interface McpConnectorOptions {
    */
   readonly era?: "auto" | "legacy";
   /**
-   * The longest answer that is read, in bytes, >= 1. A longer one fails with `protocol_error`;
-   * `Infinity` reads everything.
+   * The longest answer that is read, in bytes, >= 1; of a stream it counts for each message. A longer
+   * one fails with `protocol_error`; `Infinity` reads everything.
    *
    * @default {16777216}
    */

@@ -9,17 +9,20 @@ import {
   UnauthorizedError,
 } from "@modelcontextprotocol/client";
 import { type Evidence, toClientError } from "../errors/classify.ts";
-import type { Effect } from "../errors/delivery.ts";
+import type { Delivery, Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 
 /** What the wire showed of a failed request. The SDK hands it through as it is. */
 export class WireFault extends Error {
   override readonly name: string = "WireFault";
   readonly evidence: Evidence;
+  /** What is proved, where that is not what the evidence alone would prove. */
+  readonly delivery: Delivery | undefined;
 
-  constructor(evidence: Evidence, cause?: unknown) {
+  constructor(evidence: Evidence, cause?: unknown, delivery?: Delivery) {
     super(`The exchange failed: ${evidence.kind}`, { cause });
     this.evidence = evidence;
+    this.delivery = delivery;
   }
 }
 
@@ -62,10 +65,12 @@ function judge(error: unknown, { act, effect, treat503AsNotExecuted }: FailureCo
     }
   }
   const evidence = toEvidence(error);
-  return toClientError(
+  const failure = toClientError(
     evidence.kind === "invalid_result" && act !== "call" ? { kind: "unusable_answer" } : evidence,
     { effect, treat503AsNotExecuted, cause: error },
   );
+  const delivery = error instanceof WireFault ? error.delivery : undefined;
+  return delivery === undefined ? failure : concludeError(failure, { effect, delivery });
 }
 
 /** The SDK's codes for `input_required` and `task` results. */

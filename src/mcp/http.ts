@@ -3,28 +3,36 @@ import type { Clock } from "../resilience/clock.ts";
 import { parseRetryAfter } from "../resilience/retry_after.ts";
 import { capBytes } from "./answer.ts";
 import { WireFault } from "./failure.ts";
-import { readNetworkFailure, toSingleUse } from "./runtime.ts";
+import { readNetworkFailure, sendsAgain, toSingleUse } from "./runtime.ts";
 
 /** One request on the wire and what was seen of it. */
 export interface Exchange {
   readonly id: RequestId;
-  /**
-   * Whether the runtime must not send it twice. Without that, a refused connection would prove
-   * nothing either: it may be the second try.
-   */
+  /** Whether the runtime must not send it twice. */
   readonly singleUse: boolean;
   /** Ends the exchange, and only it. */
   readonly abort: AbortController;
-  /** The request's headers, once it was sent. */
-  headers?: Headers;
   /** How long the server asked to wait. */
   retryAfterMs?: number;
-  /** The answer, if its status is a success: the transport reads it, not the SDK. */
+  /** The headers that the SDK sent, if it was the one who sent. */
+  headers?: Headers;
+  /** The answer to them, if its status is a success: the transport reads it, not the SDK. */
   response?: Response;
 }
 
 /** Ties a `fetch` call of the SDK to its exchange; never leaves this process. */
 export const EXCHANGE_HEADER = "automcp-exchange";
+
+/** Marks the headers of a call that may be sent twice. It is never sent, as no symbol is. */
+export const REPEATABLE: unique symbol = Symbol("repeatable");
+
+/** Headers of one call. */
+export type CallHeaders = Record<string, string> & { [REPEATABLE]?: true };
+
+/** Tells whether headers belong to a call that may be sent twice. */
+export function isRepeatable(headers: CallHeaders | undefined): boolean {
+  return headers?.[REPEATABLE] === true;
+}
 
 /** What the wire needs. */
 export interface WireOptions {
@@ -34,36 +42,55 @@ export interface WireOptions {
 }
 
 /**
- * Wraps `fetch` so that each request records what happened to it. The SDK sees an empty 202 in place
+ * Sends the request of an exchange and records what is seen of it.
+ *
+ * @throws {WireFault} If there is no answer.
+ */
+export async function fetchRecorded(
+  exchange: Exchange,
+  url: string | URL,
+  init: RequestInit,
+  { fetch, clock }: WireOptions,
+): Promise<Response> {
+  const { abort, singleUse } = exchange;
+  let response: Response;
+  try {
+    response = await fetch(url, singleUse ? toSingleUse(init) : init);
+  } catch (error) {
+    if (abort.signal.aborted) throw error;
+    // What was refused may be the runtime's second try.
+    const delivery = !singleUse && sendsAgain() ? "unknown" : undefined;
+    throw new WireFault(readNetworkFailure(error), error, delivery);
+  }
+  const retryAfter = response.headers.get("retry-after");
+  const retryAfterMs = retryAfter === null ? undefined : parseRetryAfter(retryAfter, clock.wall());
+  if (retryAfterMs !== undefined) exchange.retryAfterMs = retryAfterMs;
+  return response;
+}
+
+/**
+ * Wraps `fetch` for the SDK so that its requests are recorded as well. It sees an empty 202 in place
  * of a successful answer to a request, and nothing else of it: it would wait for ever on an answer
  * that breaks off.
  */
 export function createWireFetch(
   exchanges: ReadonlyMap<string, Exchange>,
-  { fetch, clock, maxAnswerBytes }: WireOptions,
+  options: WireOptions,
 ): FetchLike {
   return async (url, init = {}) => {
     const headers = new Headers(init.headers);
     const exchange = exchanges.get(headers.get(EXCHANGE_HEADER) ?? "");
-    if (exchange === undefined) return fetch(url, init);
+    if (exchange === undefined) return options.fetch(url, init);
     headers.delete(EXCHANGE_HEADER);
     exchange.headers = headers;
-    let response: Response;
-    try {
-      response = await fetch(url, { ...(exchange.singleUse ? toSingleUse(init) : init), headers });
-    } catch (error) {
-      if (exchange.abort.signal.aborted) throw error;
-      throw new WireFault(readNetworkFailure(error), error);
-    }
-    const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.wall());
-    if (retryAfterMs !== undefined) exchange.retryAfterMs = retryAfterMs;
+    const response = await fetchRecorded(exchange, url, { ...init, headers }, options);
     if (response.ok) {
       exchange.response = response;
       return new Response(null, { status: 202, headers: response.headers });
     }
     // A redirect that a browser hides has status 0, which no response can be made with.
     if (response.body === null || response.status < 400) return response;
-    return new Response(capBytes(response.body, maxAnswerBytes), response);
+    return new Response(capBytes(response.body, options.maxAnswerBytes), response);
   };
 }
 

@@ -22,14 +22,14 @@ function addHeaders(
     if (!isObject(property) || value === undefined || value === null) continue;
     const name = property["x-mcp-header"];
     if (typeof name === "string" && typeof value !== "object") {
-      headers[`Mcp-Param-${name}`] = encode(String(value));
+      headers[`mcp-param-${name.toLowerCase()}`] = encodeHeader(String(value));
     }
     if (isObject(value)) addHeaders(property, value, headers);
   }
 }
 
 /** Keeps plain text; what a header could change or refuse travels as Base64 of its UTF-8. */
-function encode(text: string): string {
+export function encodeHeader(text: string): string {
   const plain = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(text);
   if (plain && !(text.startsWith("=?base64?") && text.endsWith("?="))) return text;
   const bytes = new TextEncoder().encode(text);

@@ -39,14 +39,23 @@ export function readNetworkFailure(error: unknown): Evidence {
   return { kind: "connect_failed", certificateRefused: text.includes("invalid peer certificate") };
 }
 
-/**
- * Returns what `fetch` needs to send a body at most once. Deno sends a POST again by itself when a
- * connection of its keep-alive pool turns out to be broken; a stream it can read but once.
- */
+/** Whether `fetch` sends a POST again by itself when a kept-alive connection turns out broken. */
+export function sendsAgain(): boolean {
+  return isDeno();
+}
+
+/** Returns what `fetch` needs to send a body at most once: a stream can be read but once. */
 export function toSingleUse(init: RequestInit): RequestInit {
-  if (!isDeno() || typeof init.body !== "string") return init;
+  const { body } = init;
+  if (!sendsAgain() || typeof body !== "string") return init;
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(new TextEncoder().encode(body));
+      controller.close();
+    },
+  }, { highWaterMark: 0 });
   // `duplex` belongs to the fetch standard, but not to the types yet.
-  return Object.assign({ ...init }, { body: new Blob([init.body]).stream(), duplex: "half" });
+  return Object.assign({ ...init }, { body: stream, duplex: "half" });
 }
 
 function isDeno(): boolean {

@@ -104,6 +104,34 @@ for (const era of ERAS) {
     );
   });
 
+  Deno.test(`Connection.execute() caps each message of a stream, not the stream, ${era}`, async () => {
+    const report = `data: {"jsonrpc":"2.0","method":"notifications/message",` +
+      `"params":{"level":"info","data":"${"x".repeat(500)}"}}`;
+    const call: FaultHandler = ({ stream, id }) =>
+      stream(
+        ...Array<string>(100).fill(report),
+        `data: {"jsonrpc":"2.0","id":${id},"result":${RESULT}}`,
+      );
+    await using server = startFaultServer({ era, handlers: { "tools/call": call } });
+    const connector = createMcpConnector({ url: server.url, maxAnswerBytes: 1_000 });
+    const connection = await connector.connect(limits());
+    assertEquals((await connection.execute(request("act"), attempt())).status, "success");
+    await connection.close();
+  });
+
+  Deno.test(`Connection.execute() follows a redirect within the origin, ${era}`, async () => {
+    let moved = false;
+    const call: FaultHandler = ({ request, answer, id }) => {
+      moved ||= request.path === "/new";
+      return moved
+        ? answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${RESULT}}`)
+        : answer(307, "", "", "location: /new\r\n");
+    };
+    await using peer = await open({ era, handlers: { "tools/call": call } });
+    const result = await peer.connection.execute(request("act"), attempt());
+    assertEquals([result.status, moved], ["success", true]);
+  });
+
   Deno.test(`Connection.execute() passes the trace context on, ${era}`, async () => {
     await using peer = await open({ era });
     const trace = {

@@ -3,6 +3,7 @@
 /** What a connection's request is. */
 export interface WireRequest {
   readonly method: string;
+  readonly path: string;
   readonly headers: Headers;
   /** The JSON-RPC message of a POST. */
   readonly message?: { id?: number | string; method?: string; params?: Record<string, unknown> };
@@ -203,8 +204,8 @@ async function readRequest(socket: Deno.Conn, input: string): Promise<[WireReque
     body = input.slice(0, length);
     input = input.slice(length);
   }
-  const method = line.split(" ")[0] ?? "";
-  return [{ method, headers, ...(body !== "" && { message: JSON.parse(body) }) }, input];
+  const [method = "", path = ""] = line.split(" ");
+  return [{ method, path, headers, ...(body !== "" && { message: JSON.parse(body) }) }, input];
 }
 
 function close(socket: Deno.Conn): void {
