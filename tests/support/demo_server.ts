@@ -17,6 +17,8 @@ export interface RunningDemoServer extends AsyncDisposable {
   readonly demo: DemoServer;
   /** Every message that it got, in order. */
   readonly messages: readonly SeenMessage[];
+  /** Puts a new server that knows nothing in place of the old one, behind the same socket. */
+  replace(): Promise<void>;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface RunningDemoServer extends AsyncDisposable {
  * @param port Where it listens; any free port without it.
  */
 export function startDemoServer(port = 0): RunningDemoServer {
-  const demo = createDemoServer();
+  let demo = createDemoServer();
   const messages: SeenMessage[] = [];
   const listen = { hostname: "127.0.0.1", port, onListen() {} };
   const server = Deno.serve(listen, async (request) => {
@@ -35,8 +37,15 @@ export function startDemoServer(port = 0): RunningDemoServer {
   return {
     url: `http://127.0.0.1:${server.addr.port}/mcp`,
     port: server.addr.port,
-    demo,
+    get demo() {
+      return demo;
+    },
     messages,
+    async replace() {
+      const old = demo;
+      demo = createDemoServer();
+      await old.close();
+    },
     async [Symbol.asyncDispose]() {
       await demo.close();
       await server.shutdown();
