@@ -1,5 +1,5 @@
 import type { Clock } from "../resilience/clock.ts";
-import { Deadline } from "../resilience/deadline.ts";
+import type { Deadline } from "../resilience/deadline.ts";
 
 /**
  * Settles as a promise does, or rejects with the signal's reason as soon as that is aborted. What the
@@ -15,42 +15,32 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
-/** Aborts a controller together with a signal. Returns the undoing of the link. */
-export function linkAbort(
-  signal: AbortSignal | undefined,
-  controller: AbortController,
-): () => void {
-  if (signal === undefined) return () => {};
-  const abort = (): void => controller.abort(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  return () => signal.removeEventListener("abort", abort);
-}
-
-/** What limits {@linkcode withTimeout}. */
-export interface TimeoutOptions {
-  readonly timeoutMs: number;
-  readonly clock: Clock;
+/** What ends a function early that runs {@linkcode withDeadline}. */
+export interface DeadlineOptions {
+  /** What the function's signal belongs to. */
+  readonly controller: AbortController;
+  /** Aborts the controller with its own reason. */
   readonly signal: AbortSignal | undefined;
-  /** Makes the reason of the abort when the time is over. */
-  readonly error: () => unknown;
+  readonly deadline: Deadline;
+  readonly clock: Clock;
+  /** Called at the deadline; must abort the controller. */
+  readonly onTimeout: () => void;
 }
 
-/** Runs a function with a signal that is aborted by an outer one or after a length of time. */
-export async function withTimeout<T>(
-  options: TimeoutOptions,
-  fn: (signal: AbortSignal, deadline: Deadline) => Promise<T>,
+/** Runs a function while a signal and a deadline can abort a controller, and not any longer. */
+export async function withDeadline<T>(
+  { controller, signal, deadline, clock, onTimeout }: DeadlineOptions,
+  fn: () => Promise<T>,
 ): Promise<T> {
-  const { timeoutMs, clock, signal, error } = options;
-  const controller = new AbortController();
-  const unlink = linkAbort(signal, controller);
-  const undoTimer = timeoutMs === Infinity
-    ? () => {}
-    : clock.setTimer(timeoutMs, () => controller.abort(error()));
+  const abort = (): void => controller.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  const timeoutMs = deadline.remainingMs();
+  const undo = timeoutMs === Infinity ? undefined : clock.setTimer(timeoutMs, onTimeout);
   try {
-    return await fn(controller.signal, Deadline.after(timeoutMs, clock));
+    return await fn();
   } finally {
-    unlink();
-    undoTimer();
+    signal?.removeEventListener("abort", abort);
+    undo?.();
   }
 }

@@ -8,7 +8,7 @@ import type { ClientEvent } from "./events.ts";
 import type { JsonObject, TraceContext } from "./ports.ts";
 import type { Run } from "./run.ts";
 import type { Server } from "./server.ts";
-import type { ExecutionCounter } from "./stats.ts";
+import type { ExecutionCounts } from "./stats.ts";
 
 /** What a group shares with its client. */
 export interface GroupContext {
@@ -30,7 +30,7 @@ export interface Call extends GroupContext {
   readonly trace: TraceContext | undefined;
   readonly policy: Required<RetryPolicy>;
   readonly deadline: Deadline;
-  readonly counter: ExecutionCounter;
+  readonly counts: ExecutionCounts;
   /** The caller's signal. */
   readonly callerSignal: AbortSignal | undefined;
   /** Aborted by whatever ends the execution early: the caller, the deadline, `cancel()`, `close()`. */

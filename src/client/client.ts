@@ -62,10 +62,8 @@ export class AutoMCPClient {
     const { clock, random, onEvent } = this.#config;
     const tracker = new ProgressTracker({
       clock,
-      ...(onEvent !== undefined && {
-        onDropped: (executionId, reason, count) =>
-          onEvent({ type: "progress.dropped", executionId, reason, count, atMs: clock.wall() }),
-      }),
+      onDropped: (executionId, reason, count) =>
+        onEvent?.({ type: "progress.dropped", executionId, reason, count, atMs: clock.wall() }),
     });
     const onStart = (run: Run): void => this.#follow(run);
     this.groups = new Map(

@@ -3,7 +3,7 @@ import { type ClientError, createClientError } from "../errors/errors.ts";
 import { checkOptions, checkValue, type OptionRules, overlay } from "../errors/misuse.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { classifyClientError, repeat } from "../resilience/retry.ts";
-import { withTimeout } from "./abort.ts";
+import { withDeadline } from "./abort.ts";
 import type { GroupContext } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
 import { type OperationPolicy, type ResolvedGroup, TIMEOUT_RULE } from "./config.ts";
@@ -18,7 +18,7 @@ import {
 } from "./options.ts";
 import { Run } from "./run.ts";
 import type { ServerState } from "./server.ts";
-import { ExecutionCounter, type ExecutionStats } from "./stats.ts";
+import { createExecutionCounts, type ExecutionStats } from "./stats.ts";
 
 /** How long to wait for a description, and what ends the wait. */
 export type DescribeOptions = Pick<ExecuteOptions, "timeoutMs" | "signal">;
@@ -47,7 +47,7 @@ export class ClientGroup {
   readonly name: string;
   readonly #group: ResolvedGroup;
   readonly #context: GroupContext;
-  readonly #counter = new ExecutionCounter();
+  readonly #counts = createExecutionCounts();
 
   /** Groups are made by their client. */
   constructor(group: ResolvedGroup, context: GroupContext) {
@@ -99,23 +99,22 @@ export class ClientGroup {
   async describe(options: DescribeOptions = {}): Promise<GroupDescription> {
     checkOptions("describe", options, DESCRIBE_RULES);
     const { server, clock, random } = this.#context;
-    const { timeoutMs = this.#group.timeoutMs } = options;
-    const { operations, ttlMs } = await withTimeout(
-      {
-        ...{ timeoutMs, clock, signal: options.signal },
-        error: () =>
-          createClientError("deadline_exceeded", `'${server.name}' did not list in time`, {
-            delivery: "not_sent",
-            cause: server.lastError,
-          }),
-      },
-      (signal, deadline) =>
-        repeat(() => server.catalog.list(signal), {
+    const deadline = Deadline.after(options.timeoutMs ?? this.#group.timeoutMs, clock);
+    const controller = new AbortController();
+    const onTimeout = (): void => {
+      const facts = { delivery: "not_sent", cause: server.lastError } as const;
+      const message = `'${server.name}' did not list its operations in time`;
+      controller.abort(createClientError("deadline_exceeded", message, facts));
+    };
+    const { operations, ttlMs } = await withDeadline(
+      { controller, signal: options.signal, deadline, clock, onTimeout },
+      () =>
+        repeat(() => server.catalog.list(controller.signal), {
           ...this.#group,
           effect: "safe",
           classify: classifyClientError,
           onRetry: undefined,
-          ...{ signal, deadline, clock, random },
+          ...{ signal: controller.signal, deadline, clock, random },
         }),
     );
     return {
@@ -202,7 +201,7 @@ export class ClientGroup {
 
   /** Counts what became of the group's executions. */
   protected get counts(): ExecutionStats {
-    return this.#counter.toStats();
+    return structuredClone(this.#counts);
   }
 
   /** Starts an execution, with options that may overrule all that the group's policy says. */
@@ -225,7 +224,7 @@ export class ClientGroup {
     const run = new Run({
       ...this.#context,
       group: this.name,
-      counter: this.#counter,
+      counts: this.#counts,
       executionId: policy.executionId ?? crypto.randomUUID(),
       operation,
       arguments: args,

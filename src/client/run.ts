@@ -11,13 +11,14 @@ import type {
 } from "../progress/events.ts";
 import type { ManagedResource } from "../resilience/managed_resource.ts";
 import { type FailedAttempt, repeat, type ScheduledRetry } from "../resilience/retry.ts";
-import { abortable, linkAbort } from "./abort.ts";
+import { abortable, withDeadline } from "./abort.ts";
 import type { Call } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import { lookUp } from "./look_up.ts";
 import type { Connection, ConnectionResult, OperationDescriptor } from "./ports.ts";
+import { countCode } from "./stats.ts";
 import { classifyAttempt, concludeExecution } from "./verdict.ts";
 
 /**
@@ -47,7 +48,7 @@ export class Run implements Execution {
   #endedBy: ClientError | undefined;
 
   constructor(call: Call) {
-    const { executionId, group, operation, clock, tracker, counter, onEvent } = call;
+    const { executionId, group, operation, clock, tracker, counts, onEvent } = call;
     this.id = executionId;
     this.group = group;
     this.operation = operation;
@@ -60,7 +61,8 @@ export class Run implements Execution {
         notify(onEvent, { ...shared, atMs: clock.wall(), ...event } as ClientEvent);
     }
     tracker.startOperation(executionId);
-    counter.start();
+    counts.started++;
+    counts.running++;
     this.#emit?.({ type: "execution.start", group, operation });
     this.response = this.#settle();
     // The handle's events tell a failure too, so nobody has to await the response.
@@ -94,19 +96,20 @@ export class Run implements Execution {
   async #settle(): Promise<ExecutionResponse> {
     const { callerSignal, controller, clock, deadline, random, policy } = this.#call;
     const { signal } = controller;
-    const unlink = linkAbort(callerSignal, controller);
-    const undoTimer = deadline.atMs === Infinity
-      ? () => {}
-      : clock.setTimer(deadline.remainingMs(), () => this.#expire());
+    const onTimeout = (): void => this.#expire();
     try {
-      const { status, content, structuredContent } = await repeat(() => this.#attempt(), {
-        ...policy,
-        // Which failures may be repeated depends on an effect that is known only after the look-up.
-        effect: "safe",
-        classify: (error) => this.#classify(error),
-        onRetry: (scheduled) => this.#onRetry(scheduled),
-        ...{ signal, deadline, clock, random },
-      });
+      const { status, content, structuredContent } = await withDeadline(
+        { controller, signal: callerSignal, deadline, clock, onTimeout },
+        () =>
+          repeat(() => this.#attempt(), {
+            ...policy,
+            // Which failures may be repeated depends on an effect that the look-up makes known.
+            effect: "safe",
+            classify: (error) => this.#classify(error),
+            onRetry: (scheduled) => this.#onRetry(scheduled),
+            ...{ signal, deadline, clock, random },
+          }),
+      );
       this.#end("completed", "completed");
       return {
         executionId: this.id,
@@ -122,14 +125,11 @@ export class Run implements Execution {
       };
     } catch (error) {
       throw this.#fail(error);
-    } finally {
-      undoTimer();
-      unlink();
     }
   }
 
   async #attempt(): Promise<ConnectionResult> {
-    const { server, controller: { signal }, deadline, clock, counter, tracker } = this.#call;
+    const { server, controller: { signal }, deadline, clock, counts, tracker } = this.#call;
     if (this.#found === undefined) {
       this.#found = await lookUp(this.#call);
       this.#effect = this.#call.effectOf(this.#found);
@@ -142,7 +142,7 @@ export class Run implements Execution {
     const attempt = ++this.attempts;
     const before = this.#delivery;
     const startedMs = clock.now();
-    counter.attempt();
+    counts.attempts++;
     tracker.startAttempt(this.id, attempt, describe(this.#scheduled));
     this.#emit?.({ type: "attempt.start", attempt, generation: lease.generation });
     // Until the connection has proved otherwise, what it was given may be on its way.
@@ -200,9 +200,13 @@ export class Run implements Execution {
   }
 
   #onRetry(scheduled: ScheduledRetry): void {
-    const [reason, { waitMs }] = [codeOf(scheduled.error), scheduled];
+    const { counts } = this.#call;
+    const { waitMs } = scheduled;
+    const reason = codeOf(scheduled.error);
     this.#scheduled = scheduled;
-    this.#call.counter.retry(reason, waitMs);
+    counts.retries++;
+    counts.waitMs += waitMs;
+    countCode(counts.retriesByCode, reason);
     this.#emit?.({ type: "retry.scheduled", reason, waitMs });
   }
 
@@ -234,8 +238,13 @@ export class Run implements Execution {
   }
 
   #end(outcome: ExecutionOutcome, end: "completed" | "aborted" | ErrorCode): void {
-    const { counter, tracker } = this.#call;
-    counter.end(end);
+    const { counts, tracker } = this.#call;
+    counts.running--;
+    if (end === "completed" || end === "aborted") counts[end]++;
+    else {
+      counts.failed++;
+      countCode(counts.failedByCode, end);
+    }
     tracker.completeOperation(this.id, outcome);
     this.#emit?.({
       type: "execution.end",

@@ -1,10 +1,10 @@
 import { executeWithBoundary } from "../errors/boundary.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 import { notify } from "../errors/notify.ts";
-import type { Deadline } from "../resilience/deadline.ts";
+import { Deadline } from "../resilience/deadline.ts";
 import { ResourcePool } from "../resilience/pool.ts";
 import type { PoolEvent } from "../resilience/pool_options.ts";
-import { abortable, withTimeout } from "./abort.ts";
+import { abortable, withDeadline } from "./abort.ts";
 import { type LoadedList, OperationCatalog } from "./catalog.ts";
 import type { ResolvedClientConfig, ResolvedGroup } from "./config.ts";
 import type { Connection, Connector, Era, ServerInfo } from "./ports.ts";
@@ -111,11 +111,17 @@ export class Server {
     action: string,
     fn: (signal: AbortSignal, deadline: Deadline) => Promise<T>,
   ): Promise<T> {
-    const message = `Cannot ${action} within ${SETUP_TIMEOUT_MS} ms`;
-    const error = (): ClientError =>
-      createClientError("connection_lost", message, { delivery: "not_sent" });
     const { clock } = this.#options;
-    return withTimeout({ timeoutMs: SETUP_TIMEOUT_MS, clock, signal, error }, fn);
+    const controller = new AbortController();
+    const deadline = Deadline.after(SETUP_TIMEOUT_MS, clock);
+    const onTimeout = (): void => {
+      const message = `Cannot ${action} within ${SETUP_TIMEOUT_MS} ms`;
+      controller.abort(createClientError("connection_lost", message, { delivery: "not_sent" }));
+    };
+    return withDeadline(
+      { controller, signal, deadline, clock, onTimeout },
+      () => fn(controller.signal, deadline),
+    );
   }
 
   #onPoolEvent(event: PoolEvent): void {

@@ -49,58 +49,29 @@ export interface ClientStats {
   readonly servers: readonly ServerStats[];
 }
 
-/** Counts what becomes of executions. */
-export class ExecutionCounter {
-  #started = 0;
-  #completed = 0;
-  #aborted = 0;
-  #attempts = 0;
-  #retries = 0;
-  #waitMs = 0;
-  readonly #retriesByCode: Partial<Record<ErrorCode, number>> = {};
-  readonly #failedByCode: Partial<Record<ErrorCode, number>> = {};
-  #failed = 0;
+/** {@linkcode ExecutionStats} that are still being counted. */
+export type ExecutionCounts = {
+  -readonly [K in keyof ExecutionStats]: ExecutionStats[K] extends number ? number
+    : Partial<Record<ErrorCode, number>>;
+};
 
-  /** Counts a start. */
-  start(): void {
-    this.#started++;
-  }
+/** Makes counts of nothing. */
+export function createExecutionCounts(): ExecutionCounts {
+  return {
+    started: 0,
+    running: 0,
+    completed: 0,
+    failed: 0,
+    aborted: 0,
+    attempts: 0,
+    retries: 0,
+    retriesByCode: {},
+    failedByCode: {},
+    waitMs: 0,
+  };
+}
 
-  /** Counts a request that is sent. */
-  attempt(): void {
-    this.#attempts++;
-  }
-
-  /** Counts a wait, and the retry that it is for. */
-  retry(code: ErrorCode, waitMs: number): void {
-    this.#retries++;
-    this.#waitMs += waitMs;
-    this.#retriesByCode[code] = (this.#retriesByCode[code] ?? 0) + 1;
-  }
-
-  /** Counts an end: with a response, with an error, or by the caller's abort. */
-  end(end: "completed" | "aborted" | ErrorCode): void {
-    if (end === "completed") this.#completed++;
-    else if (end === "aborted") this.#aborted++;
-    else {
-      this.#failed++;
-      this.#failedByCode[end] = (this.#failedByCode[end] ?? 0) + 1;
-    }
-  }
-
-  /** Returns the counts at this moment. */
-  toStats(): ExecutionStats {
-    return {
-      started: this.#started,
-      running: this.#started - this.#completed - this.#failed - this.#aborted,
-      completed: this.#completed,
-      failed: this.#failed,
-      aborted: this.#aborted,
-      attempts: this.#attempts,
-      retries: this.#retries,
-      retriesByCode: { ...this.#retriesByCode },
-      failedByCode: { ...this.#failedByCode },
-      waitMs: this.#waitMs,
-    };
-  }
+/** Counts one more of a code. */
+export function countCode(counts: Partial<Record<ErrorCode, number>>, code: ErrorCode): void {
+  counts[code] = (counts[code] ?? 0) + 1;
 }

@@ -8,14 +8,8 @@ import { type ClientError, createClientError, type ErrorFacts } from "./errors.t
  * @returns A new error of the same class, with the message, stack and cause of the first.
  */
 export function concludeError(error: ClientError, facts: ErrorFacts): ClientError {
-  const concluded = createClientError(error.code, error.message, {
-    temporary: error.temporary,
-    delivery: error.delivery,
-    issues: error.issues,
-    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-    cause: error.cause,
-    ...facts,
-  });
-  if (error.stack !== undefined) concluded.stack = error.stack;
+  const { code, message, cause, stack } = error;
+  const concluded = createClientError(code, message, { ...error as ErrorFacts, cause, ...facts });
+  if (stack !== undefined) concluded.stack = stack;
   return concluded;
 }

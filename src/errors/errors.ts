@@ -74,18 +74,8 @@ export class ClientError extends Error {
    * foreign error may hold headers or bodies.
    */
   toJSON(): ErrorDocument {
-    return {
-      name: this.name,
-      code: this.code,
-      message: this.message,
-      delivery: this.delivery,
-      retryable: this.retryable,
-      attempts: this.attempts,
-      ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
-      ...(this.executionId !== undefined && { executionId: this.executionId }),
-      ...(this.issues.length > 0 && { issues: this.issues }),
-      ...(this.cause instanceof Error && { cause: describeCause(this.cause) }),
-    };
+    const cause = this.cause instanceof Error ? describeCause(this.cause) : undefined;
+    return { ...this, message: this.message, cause };
   }
 }
 

@@ -39,7 +39,7 @@ export interface ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** An error of AutoMCP as plain JSON. */
+/** An error of AutoMCP as plain data; what is `undefined` has no place in its JSON. */
 export interface ErrorDocument {
   /** The name of the error's class. */
   readonly name: string;
@@ -49,18 +49,20 @@ export interface ErrorDocument {
   readonly message: string;
   /** What is proved about the request. */
   readonly delivery: Delivery;
+  /** Whether the cause is likely to pass by itself. */
+  readonly temporary: boolean;
   /** Whether the call may be repeated and is worth repeating. */
   readonly retryable: boolean;
   /** How often the request was sent. */
   readonly attempts: number;
   /** How long the server asked to wait, in milliseconds. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs: number | undefined;
   /** The execution that failed. */
-  readonly executionId?: string;
+  readonly executionId: string | undefined;
   /** The faults of the arguments. */
-  readonly issues?: readonly ArgumentIssue[];
+  readonly issues: readonly ArgumentIssue[];
   /** The name and, if it has one, the code of the original error. */
-  readonly cause?: { readonly name: string; readonly code?: string | number };
+  readonly cause: { readonly name: string; readonly code?: string | number } | undefined;
 }
 
 /** Returns what may be told of a cause: a foreign error may hold headers or bodies. */

@@ -3,15 +3,12 @@ import type { ExecutionEvent } from "./events.ts";
 /** What an event is counted as besides its message: an object of eleven fields. */
 const EVENT_BYTES = 192;
 
-/** How many bytes a runtime takes for one unit of a text. */
-const MAX_BYTES_PER_UNIT = 2;
-
 /** An event that has a number, as all but a gap have. */
 export type NumberedEvent = Exclude<ExecutionEvent, { type: "gap" }>;
 
 function sizeBytes(event: NumberedEvent): number {
   const message = event.type === "progress" ? event.message : undefined;
-  return EVENT_BYTES + MAX_BYTES_PER_UNIT * (message?.length ?? 0);
+  return EVENT_BYTES + (message?.length ?? 0);
 }
 
 /** The newest events of one execution: bounded, numbered without holes, readable from any number. */

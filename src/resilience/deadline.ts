@@ -1,3 +1,4 @@
+import { checkNumber } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "./clock.ts";
 
 /**
@@ -27,12 +28,7 @@ export class Deadline {
    * @throws {RangeError} If the instant is not a number.
    */
   constructor(atMs: number, clock: Clock = systemClock) {
-    if (Number.isNaN(atMs)) {
-      throw new RangeError(
-        `Cannot set a deadline as 'atMs' must be a number: current value is ${atMs}`,
-      );
-    }
-    this.atMs = atMs;
+    this.atMs = checkNumber("set a deadline", "atMs", atMs, { min: -Infinity });
     this.#clock = clock;
   }
 
@@ -53,11 +49,7 @@ export class Deadline {
    * ```
    */
   static after(timeoutMs: number, clock: Clock = systemClock): Deadline {
-    if (Number.isNaN(timeoutMs) || timeoutMs < 0) {
-      throw new RangeError(
-        `Cannot set a deadline as 'timeoutMs' must be >= 0: current value is ${timeoutMs}`,
-      );
-    }
+    checkNumber("set a deadline", "timeoutMs", timeoutMs, { min: 0 });
     return new Deadline(clock.now() + timeoutMs, clock);
   }
 

@@ -17,7 +17,7 @@ import {
   type ResolvedPoolOptions,
   resolvePoolOptions,
 } from "./pool_options.ts";
-import { type PoolStats, WaitHistogram } from "./pool_stats.ts";
+import { countWait, createWaitCounts, type PoolStats, toWaitBuckets } from "./pool_stats.ts";
 import { Waiter, WaitQueue } from "./waiter.ts";
 
 /**
@@ -51,7 +51,7 @@ export class ResourcePool<T> {
   readonly #leases = new Set<ManagedResource<T>>();
   readonly #waiters = new WaitQueue<T>();
   readonly #destructions = new Set<Promise<void>>();
-  readonly #waits = new WaitHistogram();
+  readonly #waits = createWaitCounts();
   readonly #destroyed = { failed: 0, pool_closed: 0, created_late: 0 };
   #closed: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
@@ -206,7 +206,7 @@ export class ResourcePool<T> {
       created: this.#creator.created,
       createFailed: this.#creator.failed,
       destroyed: { ...this.#destroyed },
-      acquireWait: this.#waits.toBuckets(),
+      acquireWait: toWaitBuckets(this.#waits),
     };
   }
 
@@ -263,7 +263,7 @@ export class ResourcePool<T> {
     const lease = new ManagedResource(slot, this.#leaseOwner);
     slot.leases++;
     this.#leases.add(lease);
-    this.#waits.add(waitMs);
+    countWait(this.#waits, waitMs);
     return lease;
   }
 

@@ -38,19 +38,18 @@ export interface WaitBucket {
 
 const LIMITS_MS: readonly number[] = [0, 1, 10, 100, 1_000, 10_000];
 
-/** Counts waits into bars of powers of ten. */
-export class WaitHistogram {
-  readonly #counts: number[] = new Array<number>(LIMITS_MS.length + 1).fill(0);
+/** Makes the counts of a histogram of waits: a bar for each limit, and one beyond. */
+export function createWaitCounts(): number[] {
+  return new Array<number>(LIMITS_MS.length + 1).fill(0);
+}
 
-  /** Counts one wait. */
-  add(waitMs: number): void {
-    let bar = 0;
-    while (bar < LIMITS_MS.length && waitMs > LIMITS_MS[bar]!) bar++;
-    this.#counts[bar]!++;
-  }
+/** Counts one wait. */
+export function countWait(counts: number[], waitMs: number): void {
+  const bar = LIMITS_MS.findIndex((limitMs) => waitMs <= limitMs);
+  counts[bar < 0 ? LIMITS_MS.length : bar]!++;
+}
 
-  /** Returns the bars, the shortest waits first. */
-  toBuckets(): WaitBucket[] {
-    return this.#counts.map((count, bar) => ({ upToMs: LIMITS_MS[bar] ?? null, count }));
-  }
+/** Returns the bars, the shortest waits first. */
+export function toWaitBuckets(counts: readonly number[]): WaitBucket[] {
+  return counts.map((count, bar) => ({ upToMs: LIMITS_MS[bar] ?? null, count }));
 }

@@ -32,11 +32,12 @@ Deno.test("problemToError() keeps what the endpoint proved", () => {
     executionId: "x1",
     errors,
   }, "unsafe");
-  assertEquals(error?.toJSON(), {
+  assertEquals(JSON.parse(JSON.stringify(error)), {
     name: "RetryableError",
     code: "unavailable",
     message: "Unavailable",
     delivery: "not_executed",
+    temporary: true,
     retryable: true,
     attempts: 0,
     retryAfterMs: 1_500,
@@ -57,13 +58,15 @@ Deno.test("problemToError() refuses what is no problem of AutoMCP", () => {
     assertEquals(problemToError(problem, "safe"), undefined);
   }
   const malformed = { code: "shed", delivery: "maybe", retryAfterMs: -1, errors: "x", detail: 7 };
-  assertEquals(problemToError(malformed, "safe")?.toJSON(), {
+  assertEquals(JSON.parse(JSON.stringify(problemToError(malformed, "safe"))), {
     name: "ResourceExhaustedError",
     code: "shed",
     message: ERROR_CODES.shed,
     delivery: "not_sent",
+    temporary: true,
     retryable: true,
     attempts: 0,
+    issues: [],
   });
 });
 

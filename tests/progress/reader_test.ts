@@ -135,13 +135,7 @@ Deno.test("getProgress G6: a snapshot and the events after it make the whole", a
 });
 
 Deno.test("subscribe G7: 20,000 events in a second make at most 11 deliveries per reader", async () => {
-  const dropped: number[] = [];
-  const { clock, tracker, report } = track({
-    onDropped: (_id, reason, count) => {
-      assertEquals(reason, "flood");
-      dropped.push(count);
-    },
-  });
+  const { clock, tracker, report } = track();
   const latest = follow(tracker.subscribe("a"));
   const log = follow(tracker.events("a"));
   for (let i = 1; i <= 20_000; i++) {
@@ -153,10 +147,9 @@ Deno.test("subscribe G7: 20,000 events in a second make at most 11 deliveries pe
   assertEquals(latest.seen.length, 11);
   assertEquals(log.seen.length, 12);
   assertEquals(latest.seen.at(-1)?.progress, 20_000);
-  assert(dropped.at(-1)! > 18_000 && dropped.length <= 16, `${dropped}`);
 });
 
-Deno.test("updateProgress G7: calls 1,000 events a second no flood", async () => {
+Deno.test("updateProgress G7: conflates without dropping what is newest", async () => {
   const dropped: string[] = [];
   const { clock, report } = track({ onDropped: (_id, reason) => dropped.push(reason) });
   for (let i = 1; i <= 5_000; i++) {
@@ -171,6 +164,7 @@ Deno.test("events publishes a report once, also before its turn while somebody w
   const { seen, done } = follow(tracker.events("a", { after: 3 }));
   report(1);
   report(2);
+  await clock.advance(0);
   assertEquals(clock.timers, 1);
   tracker.startAttempt("a", 2);
   assertEquals(clock.timers, 0);

@@ -255,8 +255,8 @@ Deno.test("ProgressTracker lets a listener call back", () => {
     onDropped: (id) => tracker.completeOperation(id, "cancelled"),
   });
   report(1);
-  for (let i = 2; i < 1_010 && tracker.getProgress("a")?.seq !== 3; i++) report(i);
-  assertEquals(tracker.getProgress("a")?.seq, 3, "one, the last, the end");
+  report(1);
+  assertEquals(tracker.getProgress("a")?.seq, 2, "one, the end");
   assertEquals(clock.timers, 0);
 });
 
