@@ -28,31 +28,9 @@ export interface FoundOperation {
 }
 
 /** The operations of one server: loaded once for all who ask at the same time, kept while fresh. */
-export class OperationCatalog {
-  readonly #load: (signal: AbortSignal) => Promise<LoadedList>;
-  readonly #clock: Clock;
-  #list: { readonly value: LoadedList; readonly freshUntilMs: number } | undefined;
-  #loading: Loading | undefined;
-
-  /**
-   * @param load Asks the server; its signal is aborted once nobody waits for the answer any more.
-   */
-  constructor(load: (signal: AbortSignal) => Promise<LoadedList>, clock: Clock) {
-    this.#load = load;
-    this.#clock = clock;
-  }
-
-  /** How many operations the server had when last asked; `undefined` before. */
-  get size(): number | undefined {
-    return this.#list?.value.operations.length;
-  }
-
+export interface OperationCatalog {
   /** Returns the list, loading it if it is missing or no longer fresh. */
-  list(signal: AbortSignal): Promise<LoadedList> {
-    if (this.#list !== undefined && this.#isFresh()) return Promise.resolve(this.#list.value);
-    return this.#reload(signal);
-  }
-
+  list(signal: AbortSignal): Promise<LoadedList>;
   /**
    * Finds an operation. A list that is no longer fresh is good enough to find it, but not to say that
    * it does not exist.
@@ -62,63 +40,80 @@ export class OperationCatalog {
    * loaded, the old one still serves, and `fresh` is false.
    * @param signal Ends the wait.
    */
-  async find(
+  find(
     name: string,
     mustBeFresh: boolean,
     signal: AbortSignal,
-  ): Promise<FoundOperation | undefined> {
-    const known = this.#pick(name);
-    if (known !== undefined && (known.fresh || !mustBeFresh)) return known;
-    if (known === undefined && this.#list !== undefined && this.#isFresh()) return undefined;
-    try {
-      await this.#reload(signal);
-    } catch (error) {
-      if (known === undefined || signal.aborted) throw error;
-    }
-    return this.#pick(name);
-  }
-
-  #pick(name: string): FoundOperation | undefined {
-    const operation = this.#list?.value.operations.find((operation) => operation.name === name);
-    if (operation === undefined) return undefined;
-    return { operation, fresh: this.#isFresh(), validate: this.#list?.value.validate };
-  }
-
-  #isFresh(): boolean {
-    return this.#list !== undefined && this.#clock.now() < this.#list.freshUntilMs;
-  }
-
-  async #reload(signal: AbortSignal): Promise<LoadedList> {
-    const loading = this.#loading ??= this.#start();
-    loading.waiting++;
-    try {
-      return await abortable(loading.list, signal);
-    } finally {
-      if (--loading.waiting === 0) loading.controller.abort();
-    }
-  }
-
-  #start(): Loading {
-    const controller = new AbortController();
-    const list = this.#load(controller.signal).then((value) => {
-      const ttlMs = Math.max(MIN_TTL_MS, value.ttlMs);
-      this.#list = { value, freshUntilMs: this.#clock.now() + ttlMs };
-      return value;
-    });
-    const loading = { list, controller, waiting: 0 };
-    // A load that nobody waits for any more must not be joined while it winds down.
-    const done = (): void => {
-      if (this.#loading === loading) this.#loading = undefined;
-    };
-    controller.signal.addEventListener("abort", done, { once: true });
-    list.then(done, done);
-    return loading;
-  }
+  ): Promise<FoundOperation | undefined>;
 }
 
 /** A list that is being loaded, and how many wait for it. */
 interface Loading {
-  readonly list: Promise<LoadedList>;
+  readonly list: Promise<void>;
   readonly controller: AbortController;
   waiting: number;
+}
+
+/**
+ * Creates a catalog that knows nothing yet.
+ *
+ * @param load Asks the server; its signal is aborted once nobody waits for the answer any more.
+ */
+export function createCatalog(
+  load: (signal: AbortSignal) => Promise<LoadedList>,
+  clock: Clock,
+): OperationCatalog {
+  let known: LoadedList | undefined;
+  let freshUntilMs = -Infinity;
+  let loading: Loading | undefined;
+
+  const isFresh = (): boolean => clock.now() < freshUntilMs;
+
+  const start = (): Loading => {
+    const controller = new AbortController();
+    const list = load(controller.signal).then((loaded) => {
+      known = loaded;
+      freshUntilMs = clock.now() + Math.max(MIN_TTL_MS, loaded.ttlMs);
+    });
+    const started = { list, controller, waiting: 0 };
+    // A load that nobody waits for any more must not be joined while it winds down.
+    const done = (): void => {
+      if (loading === started) loading = undefined;
+    };
+    controller.signal.addEventListener("abort", done, { once: true });
+    list.then(done, done);
+    return started;
+  };
+
+  const reload = async (signal: AbortSignal): Promise<void> => {
+    const joined = loading ??= start();
+    joined.waiting++;
+    try {
+      await abortable(joined.list, signal);
+    } finally {
+      if (--joined.waiting === 0) joined.controller.abort();
+    }
+  };
+
+  const pick = (name: string): FoundOperation | undefined => {
+    const operation = known?.operations.find((operation) => operation.name === name);
+    return operation && { operation, fresh: isFresh(), validate: known?.validate };
+  };
+
+  return {
+    async list(signal) {
+      if (!isFresh()) await reload(signal);
+      return known!;
+    },
+    async find(name, mustBeFresh, signal) {
+      const found = pick(name);
+      if (found === undefined ? isFresh() : found.fresh || !mustBeFresh) return found;
+      try {
+        await reload(signal);
+      } catch (error) {
+        if (found === undefined || signal.aborted) throw error;
+      }
+      return pick(name);
+    },
+  };
 }

@@ -96,9 +96,7 @@ export class AutoMCPClient {
     if (group !== undefined) return group;
     const nearest = nearestName(name, this.groups.keys());
     const hint = nearest === undefined ? "" : `; did you mean '${nearest}'?`;
-    throw createClientError("group_not_found", `No group '${name}' is configured${hint}`, {
-      delivery: "not_sent",
-    });
+    throw createClientError("group_not_found", `No group '${name}' is configured${hint}`);
   }
 
   /**

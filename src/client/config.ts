@@ -203,9 +203,7 @@ function checkSharedServers(groups: readonly ResolvedGroup[]): void {
     const keys = Object.keys(SERVER_RULES) as (keyof ServerPolicy)[];
     const key = keys.find((key) => group[key] !== other[key]);
     if (key === undefined) continue;
-    throw new TypeError(
-      `Cannot create groups '${other.name}' and '${group.name}' as they share a connector and must ` +
-        `agree on '${key}': current values are ${other[key]} and ${group[key]}`,
-    );
+    const requirement = `that of '${other.name}', which has the same connector`;
+    throw new TypeError(misuse(`create group '${group.name}'`, `'${key}'`, requirement, group[key]));
   }
 }

@@ -13,8 +13,8 @@ export async function lookUp(call: Call): Promise<FoundOperation> {
   try {
     let found = await call.find();
     if (found === undefined) {
-      const message = `The server '${call.server.name}' has no operation '${call.operation}'`;
-      throw createClientError("operation_not_found", `${message} for this group`);
+      const message = `'${call.group}' has no operation '${call.operation}'`;
+      throw createClientError("operation_not_found", message);
     }
     let issues = found.validate?.(found.operation, call.arguments) ?? [];
     if (issues.length > 0 && !found.fresh) {
@@ -22,7 +22,7 @@ export async function lookUp(call: Call): Promise<FoundOperation> {
       issues = found.validate?.(found.operation, call.arguments) ?? [];
     }
     if (issues.length === 0) return found;
-    const message = `The arguments of '${call.operation}' do not match its input schema`;
+    const message = `The arguments of '${call.operation}' do not match its schema`;
     throw createClientError("invalid_arguments", message, { issues });
   } catch (error) {
     if (call.controller.signal.aborted || !isClientError(error)) throw error;

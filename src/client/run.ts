@@ -78,7 +78,7 @@ export class Run implements Execution {
   }
 
   cancel(): void {
-    this.#abort("cancelled", `The execution of '${this.operation}' was cancelled`);
+    this.#abort("cancelled", `'${this.operation}' was cancelled`);
   }
 
   /** Ends the execution because its client is closed. */
@@ -225,7 +225,7 @@ export class Run implements Execution {
     const ended = this.#endedBy ?? error;
     const known = isClientError(ended)
       ? ended
-      : createClientError("internal", "AutoMCP failed on its own", { cause: ended });
+      : createClientError("internal", "A defect of AutoMCP", { cause: ended });
     const concluded = concludeExecution(known, this.operation, {
       effect: this.#effect ?? "unsafe",
       delivery: this.#delivery,

@@ -5,7 +5,7 @@ import { Deadline } from "../resilience/deadline.ts";
 import { ResourcePool } from "../resilience/pool.ts";
 import type { PoolEvent } from "../resilience/pool_options.ts";
 import { abortable, withDeadline } from "./abort.ts";
-import { type LoadedList, OperationCatalog } from "./catalog.ts";
+import { createCatalog, type LoadedList, type OperationCatalog } from "./catalog.ts";
 import type { ResolvedClientConfig, ResolvedGroup } from "./config.ts";
 import type { Connection, Connector, Era, ServerInfo } from "./ports.ts";
 
@@ -42,7 +42,7 @@ export class Server {
     this.name = connector.name;
     this.#connector = connector;
     this.#options = options;
-    this.catalog = new OperationCatalog((signal) => this.#list(signal), clock);
+    this.catalog = createCatalog((signal) => this.#list(signal), clock);
     this.pool = new ResourcePool<Connection>({
       ...{ poolSize, acquireTimeoutMs, maxWaiters },
       maxResources: Math.min(MAX_CONNECTIONS, poolSize),

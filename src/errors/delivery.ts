@@ -21,12 +21,7 @@ export const EFFECTS: readonly Effect[] = ["safe", "idempotent", "unsafe"];
 export type Delivery = "not_sent" | "not_executed" | "unknown" | "executed";
 
 /** The deliveries from the weakest to the strongest claim that something ran. */
-const STRENGTH: Record<Delivery, number> = {
-  not_sent: 0,
-  not_executed: 1,
-  unknown: 2,
-  executed: 3,
-};
+const DELIVERIES: readonly Delivery[] = ["not_sent", "not_executed", "unknown", "executed"];
 
 /**
  * Tells whether an attempt may be repeated without doing anything twice.
@@ -70,5 +65,5 @@ export function isSafeToRepeat(effect: Effect, delivery: Delivery): boolean {
  * ```
  */
 export function strongerDelivery(a: Delivery, b: Delivery): Delivery {
-  return STRENGTH[a] >= STRENGTH[b] ? a : b;
+  return DELIVERIES[Math.max(DELIVERIES.indexOf(a), DELIVERIES.indexOf(b))]!;
 }

@@ -54,7 +54,7 @@ export class ClientError extends Error {
    * @param facts What else is known.
    */
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
-    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    super(message, facts);
     const [, delivery, temporary] = CODE_FACTS[code];
     this.code = code;
     this.delivery = facts.delivery ?? delivery;
@@ -64,7 +64,11 @@ export class ClientError extends Error {
     this.retryAfterMs = facts.retryAfterMs;
     this.executionId = facts.executionId;
     this.issues = facts.issues ?? [];
-    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** Marks errors of every copy of this package. */
+  get [BRAND](): true {
+    return true;
   }
 
   /**

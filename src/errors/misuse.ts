@@ -148,14 +148,15 @@ export function nearestName(name: string, known: Iterable<string>): string | und
 
 /** The Levenshtein distance, one row at a time. */
 function countEdits(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+  const row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 0; i < from.length; i++) {
+    let replaced = row[0]!;
+    row[0] = i + 1;
+    for (let j = 0; j < to.length; j++) {
+      const edits = Math.min(row[j]! + 1, row[j + 1]! + 1, replaced + Number(from[i] !== to[j]));
+      replaced = row[j + 1]!;
+      row[j + 1] = edits;
     }
-    row = next;
   }
   return row[to.length]!;
 }

@@ -15,7 +15,7 @@ Deno.test("K13 unknown operation is refused before the send, from one list for a
   assertEquals([connector.describes, connector.requests.length], [1, 0]);
 });
 
-Deno.test("OperationCatalog asks again for an unknown name once the list is no longer fresh", async () => {
+Deno.test("createCatalog() asks again for an unknown name once the list is no longer fresh", async () => {
   const operations: Record<string, () => ReturnType<typeof data>> = { old: () => data({}) };
   const { clock, connector, group } = createFixture({ operations, ttlMs: 10_000 });
   await group.execute("old");
@@ -26,7 +26,7 @@ Deno.test("OperationCatalog asks again for an unknown name once the list is no l
   assertEquals(connector.describes, 2);
 });
 
-Deno.test("OperationCatalog keeps a list for 5 s that its server calls stale at once", async () => {
+Deno.test("createCatalog() keeps a list for 5 s that its server calls stale at once", async () => {
   const { clock, connector, group } = createFixture({ ttlMs: 0 }, { trustAnnotations: true });
   await group.execute("add", {});
   await clock.advance(4_999);
@@ -37,7 +37,7 @@ Deno.test("OperationCatalog keeps a list for 5 s that its server calls stale at 
   assertEquals(connector.describes, 2);
 });
 
-Deno.test("OperationCatalog needs no fresh list where hints do not count", async () => {
+Deno.test("createCatalog() needs no fresh list where hints do not count", async () => {
   const { clock, connector, group } = createFixture({ ttlMs: 0 });
   await group.execute("add", {});
   await clock.advance(60_000);
@@ -83,7 +83,7 @@ Deno.test("ClientGroup checks arguments before the send, again with a fresh list
   assertEquals(connector.requests.length, 1);
 });
 
-Deno.test("OperationCatalog ends a list that nobody waits for any more, and starts anew for the next", async () => {
+Deno.test("createCatalog() ends a list that nobody waits for any more, and starts anew for the next", async () => {
   let aborted = 0;
   let deaf = true;
   const { clock, connector, group } = createFixture({

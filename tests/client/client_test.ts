@@ -60,7 +60,7 @@ Deno.test("AutoMCPClient.group() names the nearest group for a wrong name", () =
     OperationError,
     "No group 'fiels' is configured; did you mean 'files'?",
   );
-  assertEquals([error.code, error.delivery], ["group_not_found", "not_sent"]);
+  assertEquals([error.code, error.delivery], ["group_not_found", "not_executed"]);
 });
 
 Deno.test("AutoMCPClient shares one pool among groups with one connector", async () => {

@@ -74,7 +74,7 @@ Deno.test("AutoMCPClient refuses groups that share a connector and disagree abou
   assertThrows(
     create({ groups: { a: { connector, poolSize: 2 }, b: { connector } } }),
     TypeError,
-    "Cannot create groups 'a' and 'b' as they share a connector and must agree on 'poolSize'",
+    "Cannot create group 'b' as 'poolSize' must be that of 'a', which has the same connector",
   );
 });
 
