@@ -42,7 +42,8 @@ export class Run implements Execution {
   #effect: Effect | undefined;
   #found: FoundOperation | undefined;
   #lastError: unknown;
-  #scheduled: ScheduledRetry | undefined;
+  /** Why there is another attempt. */
+  #why: { readonly reason?: ErrorCode; readonly waitMs?: number } = {};
   #sessionReplaced = false;
   /** What of ours ended it early; the caller's own abort leaves it unset. */
   #endedBy: ClientError | undefined;
@@ -143,7 +144,7 @@ export class Run implements Execution {
     const before = this.#delivery;
     const startedMs = clock.now();
     counts.attempts++;
-    tracker.startAttempt(this.id, attempt, describe(this.#scheduled));
+    tracker.startAttempt(this.id, attempt, this.#why);
     this.#emit?.({ type: "attempt.start", attempt, generation: lease.generation });
     // Until the connection has proved otherwise, what it was given may be on its way.
     this.#delivery = strongerDelivery(before, "unknown");
@@ -171,17 +172,14 @@ export class Run implements Execution {
   ): Promise<ConnectionResult> {
     const { controller: { signal }, deadline, trace, tracker } = this.#call;
     const effect = this.#effect ?? "unsafe";
-    const request = { operation, arguments: this.#call.arguments, effect, attempt };
+    const { arguments: args } = this.#call;
+    const request = { operation, arguments: args, effect, attempt, ...(trace && { trace }) };
     const onProgress = (report: ProgressReport): void =>
       tracker.updateProgress(this.id, report, attempt);
     try {
       return await executeWithBoundary(
         () =>
-          lease.value.execute(trace === undefined ? request : { ...request, trace }, {
-            signal,
-            deadline,
-            onProgress,
-          }),
+          lease.value.execute(request, { signal, deadline, onProgress }),
         { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
       );
     } catch (error) {
@@ -199,11 +197,10 @@ export class Run implements Execution {
     return failed;
   }
 
-  #onRetry(scheduled: ScheduledRetry): void {
+  #onRetry({ error, waitMs }: ScheduledRetry): void {
     const { counts } = this.#call;
-    const { waitMs } = scheduled;
-    const reason = codeOf(scheduled.error);
-    this.#scheduled = scheduled;
+    const reason = codeOf(error);
+    this.#why = { reason, waitMs };
     counts.retries++;
     counts.waitMs += waitMs;
     countCode(counts.retriesByCode, reason);
@@ -266,12 +263,6 @@ export class Run implements Execution {
 type OwnEvent<E = ClientEvent> = E extends { executionId: string; server: string; atMs: number }
   ? Omit<E, "executionId" | "server" | "atMs">
   : never;
-
-function describe(scheduled: ScheduledRetry | undefined): { reason?: ErrorCode; waitMs?: number } {
-  return scheduled === undefined
-    ? {}
-    : { reason: codeOf(scheduled.error), waitMs: scheduled.waitMs };
-}
 
 function codeOf(error: unknown): ErrorCode {
   return isClientError(error) ? error.code : "internal";

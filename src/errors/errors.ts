@@ -55,7 +55,7 @@ export class ClientError extends Error {
    */
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts);
-    const [, delivery, temporary] = CODE_FACTS[code];
+    const [, delivery, temporary] = factsOf(code);
     this.code = code;
     this.delivery = facts.delivery ?? delivery;
     this.temporary = facts.temporary ?? temporary;
@@ -207,7 +207,7 @@ export class CircuitOpenError extends ClientError {
 }
 
 /**
- * The other side broke the protocol: `protocol_error`, `invalid_request`, `method_not_allowed`.
+ * The other side broke the protocol: `protocol_error`.
  *
  * @example Repeating would meet the same server
  * ```ts
@@ -261,23 +261,30 @@ export class CancelledError extends ClientError {
 const [TEMPORARY, LASTING] = [true, false];
 
 /** What follows from a code alone: the class, what is proved, and whether the cause may pass. */
-const CODE_FACTS: Record<ErrorCode, readonly [typeof ClientError, Delivery, boolean]> = {
-  authentication_not_configured: [AuthenticationError, "not_executed", LASTING],
+type CodeFacts = readonly [typeof ClientError, Delivery, boolean];
+
+/** Codes with which an endpoint refuses a request for good, before anything runs. */
+type RefusalCode =
+  | "authentication_not_configured"
+  | "configuration_invalid"
+  | "execution_not_found"
+  | "idempotency_key_reused"
+  | "invalid_request"
+  | "method_not_allowed";
+
+const REFUSAL: CodeFacts = [ClientError, "not_executed", LASTING];
+
+const CODE_FACTS: Record<Exclude<ErrorCode, RefusalCode>, CodeFacts> = {
   cancelled: [CancelledError, "unknown", LASTING],
   circuit_open: [CircuitOpenError, "not_sent", TEMPORARY],
-  configuration_invalid: [ClientError, "not_executed", LASTING],
   connection_lost: [ConnectionError, "unknown", TEMPORARY],
   connection_refused: [ConnectionError, "not_sent", TEMPORARY],
   deadline_exceeded: [DeadlineExceededError, "unknown", TEMPORARY],
-  execution_not_found: [OperationError, "not_executed", LASTING],
   forbidden: [AuthenticationError, "not_executed", LASTING],
   group_not_found: [OperationError, "not_executed", LASTING],
-  idempotency_key_reused: [OperationError, "not_executed", LASTING],
   internal: [ClientError, "unknown", LASTING],
   invalid_arguments: [OperationError, "unknown", LASTING],
-  invalid_request: [ProtocolError, "not_executed", LASTING],
   invalid_result: [OperationError, "executed", LASTING],
-  method_not_allowed: [ProtocolError, "not_executed", LASTING],
   operation_failed: [OperationError, "unknown", LASTING],
   operation_not_found: [OperationError, "not_executed", LASTING],
   outcome_unknown: [OutcomeUnknownError, "unknown", LASTING],
@@ -293,6 +300,10 @@ const CODE_FACTS: Record<ErrorCode, readonly [typeof ClientError, Delivery, bool
   unauthorized: [AuthenticationError, "not_executed", LASTING],
   unavailable: [RetryableError, "unknown", TEMPORARY],
 };
+
+function factsOf(code: ErrorCode): CodeFacts {
+  return (CODE_FACTS as Partial<Record<ErrorCode, CodeFacts>>)[code] ?? REFUSAL;
+}
 
 /**
  * Creates the error of the class that belongs to a code.
@@ -319,7 +330,8 @@ export function createClientError(
   message: string,
   facts?: ErrorFacts,
 ): ClientError {
-  return new CODE_FACTS[code][0](code, message, facts);
+  const [Class] = factsOf(code);
+  return new Class(code, message, facts);
 }
 
 /**
