@@ -3,7 +3,6 @@ import {
   type Client,
   type ProgressNotificationParams,
   ProtocolError,
-  type StandardSchemaV1,
 } from "@modelcontextprotocol/client";
 import type {
   AttemptOptions,
@@ -23,7 +22,7 @@ import type { ProgressReport } from "../progress/events.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import { type FailureContext, toFailure } from "./failure.ts";
-import { type CallHeaders, REPEATABLE } from "./http.ts";
+import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
 import { toDescriptor, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
@@ -31,6 +30,8 @@ import { createSchemaChecker } from "./validate.ts";
 /** What a connection needs besides its client. */
 export interface McpConnectionOptions {
   readonly treat503AsNotExecuted: boolean;
+  /** Makes what calls a modern server; without it the client does. */
+  readonly createCaller?: (version: string) => ModernCaller;
   /** What is to be done before the transport closes, as ending a session; must not reject. */
   readonly endSession?: () => Promise<void>;
 }
@@ -44,15 +45,6 @@ const HEADER_MISMATCH = -32020;
 /** The longest time that a list may claim to be fresh. */
 const MAX_LIST_TTL_MS = 24 * 60 * 60_000;
 
-/** A schema for results that have been checked. */
-const CHECKED_RESULT: StandardSchemaV1<unknown, CallToolResult> = {
-  "~standard": {
-    version: 1,
-    vendor: "automcp",
-    validate: (value) => ({ value: value as CallToolResult }),
-  },
-};
-
 /** A connected client of the SDK as a connection of the port. */
 export class McpConnection implements Connection {
   readonly era: Era;
@@ -60,6 +52,7 @@ export class McpConnection implements Connection {
   readonly maxConcurrency: number;
   readonly closed: AbortSignal;
   readonly #client: Client;
+  readonly #caller: ModernCaller | undefined;
   readonly #options: McpConnectionOptions;
   readonly #closing = new AbortController();
   readonly #schemas = createSchemaChecker();
@@ -71,6 +64,10 @@ export class McpConnection implements Connection {
     this.maxConcurrency = this.era === "legacy" ? LEGACY_CONCURRENCY : Infinity;
     this.closed = this.#closing.signal;
     this.#client = client;
+    const version = client.getNegotiatedProtocolVersion();
+    this.#caller = this.era === "modern" && version !== undefined
+      ? options.createCaller?.(version)
+      : undefined;
     this.#options = options;
     client.onclose = () => this.#closing.abort();
   }
@@ -104,32 +101,37 @@ export class McpConnection implements Connection {
   }
 
   async #call(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
-    const { operation, effect, trace } = request;
-    const params = {
-      name: operation.name,
-      arguments: { ...request.arguments },
-      ...(trace !== undefined && { _meta: { ...trace } }),
-    };
-    const headers: CallHeaders = this.era === "modern"
-      ? toParamHeaders(operation.inputSchema, request.arguments)
-      : {};
-    if (effect === "safe") headers[REPEATABLE] = true;
-    const onprogress = (params: Progress): void => options.onProgress(toReport(params));
+    const { operation, effect } = request;
+    const caller = this.#caller;
     const result = await this.#run(
-      (limits) => {
-        const options = { ...limits, headers, onprogress };
-        const call = { method: "tools/call", params } as const;
-        // On modern connections the SDK has checked the result before; its default checks again.
-        return this.era === "modern"
-          ? this.#client.request(call, CHECKED_RESULT, options)
-          : this.#client.request(call, options);
-      },
+      caller === undefined
+        ? (limits) => this.#callByClient(request, limits, options.onProgress)
+        : () => caller.call(request, options),
       options,
       { act: "call", effect },
     );
     const answer = toResult(result);
     this.#checkResult(operation, answer, effect);
     return answer;
+  }
+
+  #callByClient(
+    { operation, arguments: args, trace }: ExecutionRequest,
+    limits: Limits,
+    onProgress: (report: ProgressReport) => void,
+  ): Promise<CallToolResult> {
+    const params = {
+      name: operation.name,
+      arguments: { ...args },
+      ...(trace !== undefined && { _meta: { ...trace } }),
+    };
+    const headers = this.era === "modern" ? toParamHeaders(operation.inputSchema, args) : {};
+    const onprogress = (params: Progress): void => onProgress(toReport(params));
+    return this.#client.request({ method: "tools/call", params }, {
+      ...limits,
+      headers,
+      onprogress,
+    });
   }
 
   async check(options: ConnectionOptions): Promise<void> {
@@ -146,7 +148,7 @@ export class McpConnection implements Connection {
 
   async #close(): Promise<void> {
     this.#closing.abort();
-    await this.#options.endSession?.();
+    await Promise.all([this.#caller?.close(), this.#options.endSession?.()]);
     await this.#client.close().catch(() => {});
   }
 

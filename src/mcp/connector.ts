@@ -2,6 +2,7 @@ import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/cl
 import type { Connector } from "../client/ports.ts";
 import { checkKeys, checkNumber } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
+import { ModernCaller } from "./modern_caller.ts";
 import { openConnection } from "./open.ts";
 import { UpstreamTransport, type UpstreamTransportOptions } from "./transport.ts";
 
@@ -111,6 +112,9 @@ export function createMcpConnector(options: McpConnectorOptions): Connector {
     headers,
     ...(authProvider !== undefined && { authProvider }),
   };
+  const createCaller = authProvider === undefined
+    ? (version: string) => new ModernCaller(url, wire, version)
+    : undefined;
   let legacy = era === "legacy";
   return {
     name: options.name ?? url.host,
@@ -121,7 +125,7 @@ export function createMcpConnector(options: McpConnectorOptions): Connector {
       try {
         const connection = await openConnection(
           transport,
-          { legacy, treat503AsNotExecuted, endSession },
+          { legacy, treat503AsNotExecuted, endSession, ...(createCaller && { createCaller }) },
           limits,
         );
         // A modern server is asked again: that costs one request and proves that it is there.

@@ -1,4 +1,5 @@
 import type { FetchLike, RequestId } from "@modelcontextprotocol/client";
+import type { Evidence } from "../errors/classify.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { parseRetryAfter } from "../resilience/retry_after.ts";
 import { capBytes } from "./answer.ts";
@@ -22,17 +23,6 @@ export interface Exchange {
 
 /** Ties a `fetch` call of the SDK to its exchange; never leaves this process. */
 export const EXCHANGE_HEADER = "automcp-exchange";
-
-/** Marks the headers of a call that may be sent twice. It is never sent, as no symbol is. */
-export const REPEATABLE: unique symbol = Symbol("repeatable");
-
-/** Headers of one call. */
-export type CallHeaders = Record<string, string> & { [REPEATABLE]?: true };
-
-/** Tells whether headers belong to a call that may be sent twice. */
-export function isRepeatable(headers: CallHeaders | undefined): boolean {
-  return headers?.[REPEATABLE] === true;
-}
 
 /** What the wire needs. */
 export interface WireOptions {
@@ -92,6 +82,33 @@ export function createWireFetch(
     if (response.body === null || response.status < 400) return response;
     return new Response(capBytes(response.body, options.maxAnswerBytes), response);
   };
+}
+
+/** Returns the fault of an answer whose status is no success. */
+export function toStatusFault(
+  { headers, retryAfterMs }: Exchange,
+  status: number,
+  text: string,
+  cause?: unknown,
+): WireFault {
+  const rpcCode = readRpcCode(text);
+  const evidence: Evidence = {
+    kind: "http",
+    status,
+    sessionHeld: headers?.has("mcp-session-id") ?? false,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(rpcCode !== undefined && { rpcCode }),
+  };
+  return new WireFault(evidence, cause);
+}
+
+function readRpcCode(text: string): number | undefined {
+  try {
+    const code: unknown = JSON.parse(text)?.error?.code;
+    return typeof code === "number" ? code : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Takes up a legacy stream after the last event that arrived. */

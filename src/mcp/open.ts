@@ -1,5 +1,6 @@
 import { Client, type Transport } from "@modelcontextprotocol/client";
 import type { ConnectionOptions } from "../client/ports.ts";
+import { CLIENT_INFO } from "./client_info.ts";
 import { McpConnection, type McpConnectionOptions, toTimeoutMs } from "./connection.ts";
 import { toFailure } from "./failure.ts";
 
@@ -10,9 +11,6 @@ export interface OpenOptions extends McpConnectionOptions {
   /** How long the question for the era may take. */
   readonly probeTimeoutMs?: number;
 }
-
-/** What the servers are told about this program. */
-const CLIENT_INFO = { name: "automcp", version: "0.1.0" };
 
 /** Opens a connection over a transport that nobody else uses. */
 export async function openConnection(

@@ -1,0 +1,183 @@
+import {
+  type CallToolResult,
+  CLIENT_CAPABILITIES_META_KEY,
+  CLIENT_INFO_META_KEY,
+  isCallToolResult,
+  type JSONRPCMessage,
+  PROTOCOL_VERSION_META_KEY,
+  ProtocolError,
+  SdkError,
+  SdkErrorCode,
+} from "@modelcontextprotocol/client";
+import { withDeadline } from "../client/abort.ts";
+import type { AttemptOptions, ExecutionRequest } from "../client/ports.ts";
+import type { ProgressReport } from "../progress/events.ts";
+import { waitAtMost } from "../resilience/clock.ts";
+import { parseAnswer, readAnswer, readText } from "./answer.ts";
+import { CLIENT_INFO } from "./client_info.ts";
+import { WireFault } from "./failure.ts";
+import { type Exchange, fetchRecorded, toStatusFault } from "./http.ts";
+import { encodeHeader, toParamHeaders } from "./param_headers.ts";
+import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
+
+/** How often one request is sent on to another place of its origin. */
+const MAX_REDIRECTS = 5;
+
+/**
+ * Makes the calls of a modern connection. Each is one `fetch` that carries all it needs, and all that
+ * belongs to it comes back on its own stream, so the SDK's client and transport, which would double
+ * what it costs, are not asked.
+ */
+export class ModernCaller {
+  readonly #url: URL;
+  readonly #options: UpstreamTransportOptions;
+  readonly #version: string;
+  readonly #exchanges = new Set<Exchange>();
+  #count = 0;
+  #onIdle = (): void => {};
+
+  constructor(url: URL, options: UpstreamTransportOptions, version: string) {
+    this.#url = url;
+    this.#options = options;
+    this.#version = version;
+  }
+
+  /**
+   * Makes one call.
+   *
+   * @throws The reason of whatever aborted it, else as the SDK's client, else a {@linkcode WireFault}.
+   */
+  async call(request: ExecutionRequest, options: AttemptOptions): Promise<CallToolResult> {
+    const { clock } = this.#options;
+    const { signal, deadline, onProgress } = options;
+    const token = this.#count++;
+    const abort = new AbortController();
+    // The client's own requests have numbers.
+    const exchange = { id: `call-${token}`, singleUse: request.effect !== "safe", abort };
+    const onTimeout = (): void =>
+      abort.abort(new SdkError(SdkErrorCode.RequestTimeout, "Request timed out"));
+    this.#exchanges.add(exchange);
+    let answer: JSONRPCMessage | undefined;
+    try {
+      await withDeadline(
+        { controller: abort, signal, deadline, clock, onTimeout },
+        () =>
+          this.#exchange(exchange, request, token, (message) => {
+            const report = readProgress(message, token);
+            if (report !== undefined) onProgress(report);
+            else if (!("method" in message)) answer = message;
+          }),
+      );
+    } catch (error) {
+      throw abort.signal.aborted ? abort.signal.reason : error;
+    } finally {
+      this.#exchanges.delete(exchange);
+      if (this.#exchanges.size === 0) this.#onIdle();
+    }
+    return readResult(answer);
+  }
+
+  /** Fails all calls and waits for their end. */
+  async close(): Promise<void> {
+    for (const { abort } of this.#exchanges) abort.abort(new WireFault({ kind: "no_answer" }));
+    if (this.#exchanges.size === 0) return;
+    const idle = new Promise<void>((resolve) => this.#onIdle = resolve);
+    await waitAtMost(CLOSE_MS, idle, this.#options.clock);
+  }
+
+  async #exchange(
+    exchange: Exchange,
+    request: ExecutionRequest,
+    token: number,
+    deliver: (message: JSONRPCMessage) => void,
+  ): Promise<void> {
+    const { clock, maxAnswerBytes } = this.#options;
+    const { id } = exchange;
+    const response = await this.#post(exchange, request, token);
+    if (response.ok) {
+      const end = await readAnswer(response, { id, maxAnswerBytes, clock, deliver });
+      // A modern stream must never be resumed: its request is lost.
+      if (end !== undefined) throw new WireFault({ kind: "no_answer" }, end.cause);
+      return;
+    }
+    const { status } = response;
+    const text = await readText(response, maxAnswerBytes).catch(() => "");
+    const answer = status === 400 || status === 404 ? parseAnswer(text, id) : undefined;
+    if (answer === undefined) throw toStatusFault(exchange, status, text);
+    deliver(answer);
+  }
+
+  /** Sends a request and follows it as far as its origin goes. */
+  async #post(exchange: Exchange, request: ExecutionRequest, token: number): Promise<Response> {
+    const { operation, arguments: args, trace } = request;
+    const params = {
+      name: operation.name,
+      arguments: args,
+      _meta: {
+        [PROTOCOL_VERSION_META_KEY]: this.#version,
+        [CLIENT_INFO_META_KEY]: CLIENT_INFO,
+        [CLIENT_CAPABILITIES_META_KEY]: {},
+        progressToken: token,
+        ...trace,
+      },
+    };
+    const init: RequestInit = {
+      method: "POST",
+      headers: {
+        ...this.#options.headers,
+        ...toParamHeaders(operation.inputSchema, args),
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": this.#version,
+        "mcp-method": "tools/call",
+        "mcp-name": encodeHeader(operation.name),
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: exchange.id, method: "tools/call", params }),
+      redirect: "manual",
+      signal: exchange.abort.signal,
+    };
+    let url = this.#url;
+    for (let followed = 0; true; followed++) {
+      const response = await fetchRecorded(exchange, url, init, this.#options);
+      const target = toRedirectTarget(response, url);
+      if (target === undefined || followed === MAX_REDIRECTS) return response;
+      await response.body?.cancel();
+      url = target;
+    }
+  }
+}
+
+/** Returns where a redirect leads that keeps the method and the origin. */
+function toRedirectTarget({ status, headers }: Response, url: URL): URL | undefined {
+  if (status !== 307 && status !== 308) return undefined;
+  const location = headers.get("location");
+  const target = location === null ? null : URL.parse(location, url);
+  return target?.origin === url.origin ? target : undefined;
+}
+
+function readProgress(message: JSONRPCMessage, token: number): ProgressReport | undefined {
+  if (!("method" in message) || message.method !== "notifications/progress") return undefined;
+  const { progressToken, progress, total, message: text } = message.params ?? {};
+  if (progressToken !== token || typeof progress !== "number") return undefined;
+  return {
+    progress,
+    ...(typeof total === "number" && { total }),
+    ...(typeof text === "string" && { message: text }),
+  };
+}
+
+function readResult(answer: JSONRPCMessage | undefined): CallToolResult {
+  if (answer !== undefined && "error" in answer) {
+    const { code, message, data } = answer.error;
+    throw ProtocolError.fromError(code, message, data);
+  }
+  const result = answer !== undefined && "result" in answer ? answer.result : {};
+  const type = result["resultType"];
+  if (typeof type === "string" && type !== "complete") {
+    throw new SdkError(SdkErrorCode.UnsupportedResultType, `Unsupported result type '${type}'`);
+  }
+  if (type !== "complete" || !Array.isArray(result["content"]) || !isCallToolResult(result)) {
+    throw new WireFault({ kind: "invalid_result" });
+  }
+  return result;
+}
