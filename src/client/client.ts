@@ -1,5 +1,5 @@
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { checkOptions, checkValue, nearestName } from "../errors/misuse.ts";
+import { checkOptions, checkValue, didYouMean } from "../errors/misuse.ts";
 import { ProgressTracker } from "../progress/tracker.ts";
 import { CLOSE_RULES, type CloseOptions, DEFAULT_GRACE_MS } from "../resilience/pool_options.ts";
 import {
@@ -94,9 +94,8 @@ export class AutoMCPClient {
   group(name: string): RetryableClientGroup {
     const group = this.groups.get(name);
     if (group !== undefined) return group;
-    const nearest = nearestName(name, this.groups.keys());
-    const hint = nearest === undefined ? "" : `; did you mean '${nearest}'?`;
-    throw createClientError("group_not_found", `No group '${name}' is configured${hint}`);
+    const hint = didYouMean(name, this.groups.keys());
+    throw createClientError("group_not_found", `No group '${name}'${hint}`);
   }
 
   /**

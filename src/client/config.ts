@@ -136,7 +136,7 @@ const PRESET_RULES: OptionRules<RetryPolicy & ServerPolicy & { timeoutMs?: numbe
 const CLIENT_RULES: OptionRules<ClientConfig> = {
   ...PRESET_RULES,
   groups: {},
-  onEvent: { type: "function" },
+  onEvent: { type: "function", listener: true },
   clock: { preset: systemClock },
   random: { preset: systemRandom, type: "function" },
 };
@@ -181,7 +181,7 @@ function resolveGroup(
 ): ResolvedGroup {
   const act = `create group '${name}'`;
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)) {
-    const requirement = "1 to 64 letters, digits, '_', '.' or '-'";
+    const requirement = "1 to 64 of A-Z a-z 0-9 _ . -";
     throw new TypeError(misuse(act, "its name", requirement, name));
   }
   checkOptions(act, config, GROUP_RULES);
@@ -203,7 +203,7 @@ function checkSharedServers(groups: readonly ResolvedGroup[]): void {
     const keys = Object.keys(SERVER_RULES) as (keyof ServerPolicy)[];
     const key = keys.find((key) => group[key] !== other[key]);
     if (key === undefined) continue;
-    const requirement = `that of '${other.name}', which has the same connector`;
+    const requirement = `that of '${other.name}' with its connector`;
     throw new TypeError(misuse(`create group '${group.name}'`, `'${key}'`, requirement, group[key]));
   }
 }

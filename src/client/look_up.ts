@@ -22,7 +22,7 @@ export async function lookUp(call: Call): Promise<FoundOperation> {
       issues = found.validate?.(found.operation, call.arguments) ?? [];
     }
     if (issues.length === 0) return found;
-    const message = `The arguments of '${call.operation}' do not match its schema`;
+    const message = `The arguments do not match the schema of '${call.operation}'`;
     throw createClientError("invalid_arguments", message, { issues });
   } catch (error) {
     if (call.controller.signal.aborted || !isClientError(error)) throw error;

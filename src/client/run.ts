@@ -2,7 +2,6 @@ import { executeWithBoundary } from "../errors/boundary.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { type Delivery, type Effect, strongerDelivery } from "../errors/delivery.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { notify } from "../errors/notify.ts";
 import type {
   ExecutionEvent,
   ExecutionOutcome,
@@ -59,7 +58,7 @@ export class Run implements Execution {
     if (onEvent !== undefined) {
       const shared = { executionId, server: call.server.name };
       this.#emit = (event) =>
-        notify(onEvent, { ...shared, atMs: clock.wall(), ...event } as ClientEvent);
+        onEvent({ ...shared, atMs: clock.wall(), ...event } as ClientEvent);
     }
     tracker.startOperation(executionId);
     counts.started++;
@@ -84,7 +83,7 @@ export class Run implements Execution {
 
   /** Ends the execution because its client is closed. */
   close(): void {
-    this.#abort("pool_closed", "The client was closed");
+    this.#abort("pool_closed", "The client is closed");
   }
 
   #abort(code: ErrorCode, message: string, cause?: unknown): void {
@@ -222,7 +221,7 @@ export class Run implements Execution {
     const ended = this.#endedBy ?? error;
     const known = isClientError(ended)
       ? ended
-      : createClientError("internal", "A defect of AutoMCP", { cause: ended });
+      : createClientError("internal", "A defect", { cause: ended });
     const concluded = concludeExecution(known, this.operation, {
       effect: this.#effect ?? "unsafe",
       delivery: this.#delivery,

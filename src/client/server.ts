@@ -1,6 +1,5 @@
 import { executeWithBoundary } from "../errors/boundary.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { notify } from "../errors/notify.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { ResourcePool } from "../resilience/pool.ts";
 import type { PoolEvent } from "../resilience/pool_options.ts";
@@ -97,7 +96,7 @@ export class Server {
   #list(signal: AbortSignal): Promise<LoadedList> {
     return this.#withTimeout(
       signal,
-      `list the operations of ${this.name}`,
+      `list ${this.name}`,
       (signal, deadline) =>
         this.pool.use(async (connection) => {
           const list = await abortable(connection.describe({ signal, deadline }), signal);
@@ -129,6 +128,6 @@ export class Server {
       this.#connectError = event.error;
     }
     const { onEvent, clock } = this.#options;
-    if (onEvent !== undefined) notify(onEvent, { ...event, server: this.name, atMs: clock.wall() });
+    onEvent?.({ ...event, server: this.name, atMs: clock.wall() });
   }
 }

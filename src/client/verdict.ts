@@ -7,7 +7,7 @@ import {
   type ErrorFacts,
   isClientError,
 } from "../errors/errors.ts";
-import { classifyClientError, type FailedAttempt } from "../resilience/retry.ts";
+import { type FailedAttempt, toFailedAttempt } from "../resilience/retry.ts";
 
 /**
  * Errors that stay themselves although an unsafe operation may have run: the server did answer, the
@@ -31,9 +31,8 @@ export function classifyAttempt(
   effect: Effect,
   sessionReplaced: boolean,
 ): FailedAttempt | undefined {
-  const failed = classifyClientError(error);
-  if (failed === undefined || !isClientError(error)) return undefined;
-  if (!isSafeToRepeat(effect, failed.delivery)) return undefined;
+  if (!isClientError(error) || !isSafeToRepeat(effect, error.delivery)) return undefined;
+  const failed = toFailedAttempt(error);
   switch (error.code) {
     case "pool_timeout":
       // A busy pool is final; a server that cannot be reached now is waited for until the deadline.
@@ -66,6 +65,6 @@ export function concludeExecution(
   if (facts.effect !== "unsafe" || delivery !== "unknown" || KEPT_CODES.has(error.code)) {
     return concludeError(error, { ...facts, delivery });
   }
-  const message = `It is not known whether '${operation}' ran: ${error.message}`;
+  const message = `It is unknown whether '${operation}' ran: ${error.message}`;
   return createClientError("outcome_unknown", message, { ...facts, delivery, cause: error });
 }

@@ -59,6 +59,6 @@ export async function executeWithBoundary<T>(
     if (context.signal?.aborted) throw context.signal.reason;
     if (isClientError(error)) throw error;
     const { action, code = "operation_failed", signal: _, ...facts } = context;
-    throw createClientError(code, `Cannot ${action}: it threw`, { ...facts, cause: error });
+    throw createClientError(code, `Cannot ${action}`, { ...facts, cause: error });
   }
 }

@@ -10,6 +10,5 @@ import { type ClientError, createClientError, type ErrorFacts } from "./errors.t
 export function concludeError(error: ClientError, facts: ErrorFacts): ClientError {
   const { code, message, cause, stack } = error;
   const concluded = createClientError(code, message, { ...error as ErrorFacts, cause, ...facts });
-  if (stack !== undefined) concluded.stack = stack;
-  return concluded;
+  return Object.assign(concluded, { stack });
 }

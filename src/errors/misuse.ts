@@ -1,3 +1,5 @@
+import { notifier } from "./notify.ts";
+
 /** What a value must be. A rule that says nothing allows everything. */
 export interface ValueRule {
   /** The smallest number allowed, or with `above` the one that it must be greater than. */
@@ -16,6 +18,8 @@ export interface ValueRule {
 export interface OptionRule extends ValueRule {
   /** The value of an option that is not given. */
   readonly preset?: unknown;
+  /** Whether it is a function of the user whose throw must not break us. */
+  readonly listener?: boolean;
 }
 
 /** The rule of each option: an option without a rule does not compile. */
@@ -46,7 +50,7 @@ function brokenRequirement(value: unknown, rule: ValueRule): string | undefined 
     return `${integer ? "an integer" : "a number"} ${above ? ">" : ">="} ${min}`;
   }
   if (oneOf !== undefined) {
-    return oneOf.includes(value) ? undefined : oneOf.map((one) => `'${one}'`).join(" or ");
+    return oneOf.includes(value) ? undefined : `'${oneOf.join("' or '")}'`;
   }
   if (type === undefined) return undefined;
   if (Array.isArray(value) && type === "list" && value.every((one) => typeof one === "string")) {
@@ -76,8 +80,7 @@ export function checkOptions<T extends object>(
   checkValue(act, "its options", options, { type: "object" });
   for (const name of Object.keys(options) as (keyof T & string)[]) {
     if (!Object.hasOwn(rules, name)) {
-      const nearest = nearestName(name, Object.keys(rules));
-      const hint = nearest === undefined ? "" : `; did you mean '${nearest}'?`;
+      const hint = didYouMean(name, Object.keys(rules));
       throw new TypeError(`Cannot ${act} as '${name}' is no known option${hint}`);
     }
     const value = options[name];
@@ -108,7 +111,10 @@ export function resolveOptions<R, T extends object>(
 ): R {
   checkOptions(act, options, rules);
   const resolved: Record<string, unknown> = {};
-  for (const name in rules) resolved[name] = options[name] ?? rules[name].preset;
+  for (const name in rules) {
+    const value = options[name] ?? rules[name].preset;
+    resolved[name] = rules[name].listener ? notifier(value as () => void) : value;
+  }
   return resolved as R;
 }
 
@@ -129,34 +135,28 @@ export function checkNumber(act: string, name: string, value: unknown, rule: Val
 export function checkKeys(act: string, options: object, known: readonly string[]): void {
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    const nearest = nearestName(key, known);
-    const hint = nearest === undefined ? "" : `; did you mean '${nearest}'?`;
-    throw new TypeError(`Cannot ${act} as '${key}' is no known option${hint}`);
+    throw new TypeError(`Cannot ${act} as '${key}' is no known option${didYouMean(key, known)}`);
   }
 }
 
-/** Returns the known name that takes the fewest edits, if it is near enough to be meant. */
-export function nearestName(name: string, known: Iterable<string>): string | undefined {
-  let nearest: string | undefined;
-  let fewest = Math.max(2, Math.floor(name.length / 3)) + 1;
+/** Asks whether the known name that is most like a wrong one was meant, if it may have been. */
+export function didYouMean(name: string, known: Iterable<string>): string {
+  const traits = traitsOf(name);
+  let question = "";
+  let most = MIN_LIKENESS;
   for (const candidate of known) {
-    const edits = countEdits(name.toLowerCase(), candidate.toLowerCase());
-    if (edits < fewest) [nearest, fewest] = [candidate, edits];
+    const others = traitsOf(candidate);
+    const likeness = 2 * traits.intersection(others).size / (traits.size + others.size);
+    if (likeness > most) [question, most] = [`; did you mean '${candidate}'?`, likeness];
   }
-  return nearest;
+  return question;
 }
 
-/** The Levenshtein distance, one row at a time. */
-function countEdits(from: string, to: string): number {
-  const row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 0; i < from.length; i++) {
-    let replaced = row[0]!;
-    row[0] = i + 1;
-    for (let j = 0; j < to.length; j++) {
-      const edits = Math.min(row[j]! + 1, row[j + 1]! + 1, replaced + Number(from[i] !== to[j]));
-      replaced = row[j + 1]!;
-      row[j + 1] = edits;
-    }
-  }
-  return row[to.length]!;
+/** The share of traits (Dice coefficient) above which a name was probably meant. */
+const MIN_LIKENESS = 0.6;
+
+/** The letters of a name, each alone and with its neighbour: typos keep most of both. */
+function traitsOf(name: string): Set<string> {
+  const letters = [...name.toLowerCase()];
+  return new Set(letters.flatMap((letter, index) => [letter, letter + letters[index + 1]]));
 }

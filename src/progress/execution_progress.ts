@@ -1,6 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
 import { checkNumber } from "../errors/misuse.ts";
-import { notify } from "../errors/notify.ts";
 import { type Estimate, PaceEstimate } from "./estimate.ts";
 import { EventLog, type NumberedEvent } from "./event_log.ts";
 import type {
@@ -123,7 +122,7 @@ export class ExecutionProgress {
     this.#pace = undefined;
     this.#append({ type: outcome, seq: this.#seq + 1, atMs: clock.wall() });
     for (const [reason, count] of this.#dropped ?? []) {
-      if (!isPowerOf2(count)) notify(this.#options.onDropped, this.#id, reason, count);
+      this.#options.onDropped?.(this.#id, reason, count);
     }
   }
 
@@ -220,17 +219,11 @@ export class ExecutionProgress {
     this.#undoTimer = undefined;
   }
 
+  /** Counts what is dropped: a flood of a million must not become a million calls. */
   #drop(reason: ProgressDropReason): void {
-    const { onDropped } = this.#options;
-    if (onDropped === undefined) return;
+    if (this.#options.onDropped === undefined) return;
+    if (this.ended) return this.#options.onDropped(this.#id, reason, 1);
     this.#dropped ??= new Map();
-    const count = (this.#dropped.get(reason) ?? 0) + 1;
-    this.#dropped.set(reason, count);
-    // A flood of a million must not become a million calls.
-    if (isPowerOf2(count)) notify(onDropped, this.#id, reason, count);
+    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1);
   }
-}
-
-function isPowerOf2(count: number): boolean {
-  return Number.isInteger(Math.log2(count));
 }

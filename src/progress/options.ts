@@ -44,9 +44,8 @@ export interface ProgressTrackerOptions {
    */
   readonly maxLogBytes?: number;
   /**
-   * Called with the number of reports that one execution has lost to one reason so far: at the
-   * first, second, fourth, eighth … of them, and with the final number when the execution ends. A
-   * throw is reported by the runtime and changes nothing.
+   * Called when an execution ends, with the number of its reports that were dropped for each reason;
+   * afterwards with each one that comes too late. If it throws, the error is reported in a microtask.
    */
   readonly onDropped?: (executionId: string, reason: ProgressDropReason, count: number) => void;
 }
@@ -93,7 +92,7 @@ const RULES: OptionRules<ProgressTrackerOptions> = {
   maxEnded: { preset: 1_000, min: 0, integer: true },
   maxLogEvents: { preset: 256, min: 1, integer: true },
   maxLogBytes: { preset: 65_536, min: 1, integer: true },
-  onDropped: { type: "function" },
+  onDropped: { type: "function", listener: true },
 };
 
 /**

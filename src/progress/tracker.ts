@@ -1,5 +1,4 @@
 import { checkNumber, misuse } from "../errors/misuse.ts";
-import { notify } from "../errors/notify.ts";
 import type {
   ExecutionEvent,
   ExecutionOutcome,
@@ -102,7 +101,7 @@ export class ProgressTracker {
    */
   updateProgress(executionId: string, report: ProgressReport, attempt?: number): void {
     const execution = this.#find(executionId);
-    if (execution === undefined) notify(this.#options.onDropped, executionId, "late", 1);
+    if (execution === undefined) this.#options.onDropped?.(executionId, "late", 1);
     else execution.update(report, attempt);
   }
 
@@ -212,7 +211,7 @@ export class ProgressTracker {
   #findRunning(action: string, executionId: string): ExecutionProgress {
     const execution = this.#running.get(executionId);
     if (execution !== undefined) return execution;
-    throw new TypeError(misuse(action, "the execution's id", "that of a running one", executionId));
+    throw new TypeError(misuse(action, "its id", "that of a running one", executionId));
   }
 
   /** Forgets on access what is too old: a timer for it would keep an idle process awake. */

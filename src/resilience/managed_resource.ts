@@ -96,8 +96,8 @@ export class ManagedResource<T> {
   }
 
   /** Gives the lease back, unless that was done already. */
-  [Symbol.asyncDispose](): Promise<void> {
+  // deno-lint-ignore require-await -- disposing of a lease is synchronous, its protocol is not
+  async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#released) this.release();
-    return Promise.resolve();
   }
 }

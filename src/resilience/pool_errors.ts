@@ -2,12 +2,12 @@ import { type ClientError, createClientError } from "../errors/errors.ts";
 
 /** The pool takes nobody any more. */
 export function closedError(): ClientError {
-  return createClientError("pool_closed", "The pool was closed");
+  return createClientError("pool_closed", "The pool is closed");
 }
 
 /** Too many wait already. */
 export function fullError(waiting: number): ClientError {
-  return createClientError("pool_full", `Already ${waiting} callers wait for a connection`);
+  return createClientError("pool_full", `${waiting} callers wait already`);
 }
 
 /** A wait was too long; a creation that failed meanwhile is why. */
@@ -15,7 +15,6 @@ export function timeoutError(
   timeoutMs: number,
   failed: { readonly error: unknown } | undefined,
 ): ClientError {
-  const what = failed === undefined ? "became free" : "could be made";
-  const message = `No connection ${what} within ${Math.round(timeoutMs)} ms`;
+  const message = `No connection within ${Math.round(timeoutMs)} ms`;
   return createClientError("pool_timeout", message, failed && { cause: failed.error });
 }

@@ -6,7 +6,6 @@ import {
   type OptionRules,
   resolveOptions,
 } from "../errors/misuse.ts";
-import { notifier } from "../errors/notify.ts";
 import { type Clock, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 
@@ -155,7 +154,7 @@ const RULES: OptionRules<PoolOptions<never>> = {
     preset: (error: unknown) => !isClientError(error) || error.temporary,
     type: "function",
   },
-  onEvent: { type: "function" },
+  onEvent: { type: "function", listener: true },
   clock: { preset: systemClock },
   random: { preset: systemRandom, type: "function" },
 };
@@ -178,11 +177,7 @@ export function resolvePoolOptions<T>(options: PoolOptions<T>): ResolvedPoolOpti
   const rules = RULES as OptionRules<PoolOptions<T>>;
   const resolved = resolveOptions<ResolvedPoolOptions<T>, PoolOptions<T>>(act, options, rules);
   checkValue(act, "'create'", resolved.create, RULES.create);
-  return {
-    ...resolved,
-    maxResources: resolved.maxResources ?? resolved.poolSize,
-    onEvent: notifier(resolved.onEvent),
-  };
+  return { ...resolved, maxResources: resolved.maxResources ?? resolved.poolSize };
 }
 
 /**

@@ -1,7 +1,6 @@
 import { type Delivery, type Effect, EFFECTS, isSafeToRepeat } from "../errors/delivery.ts";
-import { isClientError } from "../errors/errors.ts";
+import { type ClientError, isClientError } from "../errors/errors.ts";
 import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
-import { notify } from "../errors/notify.ts";
 import { type BackoffOptions, drawBackoffMs } from "./backoff.ts";
 import { type Clock, MAX_TIMER_MS, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
@@ -116,16 +115,20 @@ const RULES: OptionRules<RetryOptions> = {
   deadline: {},
   signal: {},
   classify: { preset: classifyClientError, type: "function" },
-  onRetry: { type: "function" },
+  onRetry: { type: "function", listener: true },
   clock: { preset: systemClock },
   random: { preset: systemRandom, type: "function" },
 };
 
-/** Judges an error of AutoMCP by what it carries; a foreign one proves nothing. */
-export function classifyClientError(error: unknown): FailedAttempt | undefined {
-  if (!isClientError(error)) return undefined;
+/** Judges an error of AutoMCP by what it carries. */
+export function toFailedAttempt(error: ClientError): FailedAttempt {
   const { delivery, temporary, retryAfterMs, code } = error;
   return { delivery, temporary, retryAfterMs, throttled: code === "rate_limited" };
+}
+
+/** Judges any error; a foreign one proves nothing. */
+export function classifyClientError(error: unknown): FailedAttempt | undefined {
+  return isClientError(error) ? toFailedAttempt(error) : undefined;
 }
 
 /**
@@ -185,7 +188,7 @@ export async function repeat<T>(
         waitMs = drawWaitMs(failed, failures, options);
       }
       if (waitMs === undefined || waitMs >= (deadline?.remainingMs() ?? Infinity)) throw error;
-      notify(onRetry, { error, attempt, waitMs });
+      onRetry?.({ error, attempt, waitMs });
       if (waitMs > 0) await clock.sleep(waitMs, signal);
     }
   }

@@ -1,16 +1,21 @@
-/** A place in a {@linkcode WaitList}. */
-interface Node<T> {
-  readonly value: T;
-  list: WaitList<T> | undefined;
-  previous: Node<T> | undefined;
-  next: Node<T> | undefined;
+/** A place in a {@linkcode WaitList}, or the ring's fixed point, which has no value. */
+interface Place<T> {
+  readonly value: T | undefined;
+  previous: Place<T>;
+  next: Place<T>;
 }
 
 /** First come, first served, and whoever leaves early leaves in constant time. */
 export class WaitList<T> {
-  #first: Node<T> | undefined;
-  #last: Node<T> | undefined;
+  /** Stands between the last and the first, so that no place is ever a special case. */
+  readonly #ring: Place<T>;
   #size = 0;
+
+  /** Creates an empty list. */
+  constructor() {
+    const ring = { value: undefined } as Place<T>;
+    this.#ring = ring.previous = ring.next = ring;
+  }
 
   /** How many wait. */
   get size(): number {
@@ -19,26 +24,22 @@ export class WaitList<T> {
 
   /** Who has waited longest. */
   get first(): T | undefined {
-    return this.#first?.value;
+    return this.#ring.next.value;
   }
 
   /** Adds a value at the end and returns its removal, which is harmless when repeated. */
   add(value: T): () => void {
-    const node: Node<T> = { value, list: this, previous: this.#last, next: undefined };
-    if (this.#last === undefined) this.#first = node;
-    else this.#last.next = node;
-    this.#last = node;
+    const next = this.#ring;
+    const place: Place<T> = { value, previous: next.previous, next };
+    place.previous.next = next.previous = place;
     this.#size++;
-    return () => this.#remove(node);
-  }
-
-  #remove(node: Node<T>): void {
-    if (node.list === undefined) return;
-    node.list = undefined;
-    if (node.previous === undefined) this.#first = node.next;
-    else node.previous.next = node.next;
-    if (node.next === undefined) this.#last = node.previous;
-    else node.next.previous = node.previous;
-    this.#size--;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      place.previous.next = place.next;
+      place.next.previous = place.previous;
+      this.#size--;
+    };
   }
 }

@@ -4,43 +4,48 @@ import { WaitList } from "./wait_list.ts";
 
 /** A caller that waits. One object for promise, timer and listener keeps a waiter small. */
 export class Waiter<T> implements EventListenerObject {
+  /** When it began to wait, in milliseconds of the clock. */
   readonly startedMs: number;
-  readonly promise: Promise<ManagedResource<T>>;
+  /** Undoes its place in the queue. */
   leave: () => void = () => {};
+  /** Undoes its timer. */
   undoTimer: () => void = () => {};
   readonly #signal: AbortSignal | undefined;
-  #resolve!: (lease: ManagedResource<T>) => void;
-  #reject!: (reason: unknown) => void;
+  readonly #lease = Promise.withResolvers<ManagedResource<T>>();
 
   constructor(startedMs: number, signal: AbortSignal | undefined) {
     this.startedMs = startedMs;
     this.#signal = signal;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
     signal?.addEventListener("abort", this, { once: true });
   }
 
+  /** Settles exactly once, with the lease or with why there is none. */
+  get promise(): Promise<ManagedResource<T>> {
+    return this.#lease.promise;
+  }
+
+  /** Called by the signal. */
   handleEvent(): void {
     this.reject(this.#signal?.reason);
   }
 
-  /** Leaves if the signal is aborted but has not told yet: the place belongs to the next. */
+  /** Rejects if the signal is aborted but has not told yet; tells whether it did. */
   rejectIfAborted(): boolean {
     if (this.#signal?.aborted !== true) return false;
     this.handleEvent();
     return true;
   }
 
+  /** Ends the wait with a lease. */
   resolve(lease: ManagedResource<T>): void {
     this.#settle();
-    this.#resolve(lease);
+    this.#lease.resolve(lease);
   }
 
+  /** Ends the wait without one. */
   reject(reason: unknown): void {
     this.#settle();
-    this.#reject(reason);
+    this.#lease.reject(reason);
   }
 
   #settle(): void {

@@ -58,7 +58,7 @@ Deno.test("AutoMCPClient.group() names the nearest group for a wrong name", () =
   const error = assertThrows(
     () => client.group("fiels"),
     OperationError,
-    "No group 'fiels' is configured; did you mean 'files'?",
+    "No group 'fiels'; did you mean 'files'?",
   );
   assertEquals([error.code, error.delivery], ["group_not_found", "not_executed"]);
 });

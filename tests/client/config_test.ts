@@ -61,7 +61,7 @@ Deno.test("AutoMCPClient refuses values of the wrong type, saying what would be 
     [{ groups: [] }, "'groups' must be an object"],
     [{ groups: { g: {} } }, "'connector.connect' must be a function"],
     [{ groups: { g: null } }, "its options must be an object"],
-    [{ groups: { "a b": { connector } } }, "its name must be 1 to 64 letters"],
+    [{ groups: { "a b": { connector } } }, "its name must be 1 to 64 of A-Z a-z 0-9 _ . -"],
     [{ groups: { g: { connector, include: "add" } } }, "'include' must be a list"],
     [{ groups: { g: { connector, trustAnnotations: "yes" } } }, "must be a boolean"],
     [{ groups: { g: { connector, operations: { add: { effect: "none" } } } } }, "'effect' must be"],
@@ -74,7 +74,7 @@ Deno.test("AutoMCPClient refuses groups that share a connector and disagree abou
   assertThrows(
     create({ groups: { a: { connector, poolSize: 2 }, b: { connector } } }),
     TypeError,
-    "Cannot create group 'b' as 'poolSize' must be that of 'a', which has the same connector",
+    "Cannot create group 'b' as 'poolSize' must be that of 'a' with its connector",
   );
 });
 
