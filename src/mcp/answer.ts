@@ -1,10 +1,12 @@
 import {
-  isJSONRPCResponse,
+  isJSONRPCErrorResponse,
+  isJSONRPCResultResponse,
   type JSONRPCMessage,
   type RequestId,
 } from "@modelcontextprotocol/client";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { Clock } from "../resilience/clock.ts";
+import { type ByteReader, openBytes } from "./byte_reader.ts";
 import { WireFault } from "./failure.ts";
 
 /** What reading an answer needs. */
@@ -79,12 +81,12 @@ async function readEvents(
     onRetry: (retryMs) => void (end.retryMs = retryMs),
   });
   const decoder = new TextDecoder();
-  const reader = body.getReader();
+  const reader = openBytes(body);
   let bytesSinceEvent = 0;
   try {
     while (true) {
       const { done, value } = await reader.read();
-      if (done) return end;
+      if (done || value === undefined) return end;
       parser.feed(decoder.decode(value, { stream: true }));
       bytesSinceEvent = events.length > 0 ? 0 : bytesSinceEvent + value.byteLength;
       if (bytesSinceEvent > maxAnswerBytes) throw new WireFault({ kind: "too_large" });
@@ -106,23 +108,17 @@ async function readEvents(
       }
     }
   } catch (error) {
-    drop(reader);
+    reader.cancel();
     if (error instanceof WireFault) throw error;
     end.cause = error;
     return end;
   }
 }
 
-type Reader = ReadableStreamDefaultReader<Uint8Array>;
-
 /** Lets the server end the stream, because cancelling it would cost the connection. */
-function release(reader: Reader, clock: Clock): void {
-  const undo = clock.setTimer(LINGER_MS, () => drop(reader));
-  reader.read().then(({ done }) => done || drop(reader), () => {}).finally(undo);
-}
-
-function drop(reader: Reader): void {
-  reader.cancel().catch(() => {});
+function release(reader: ByteReader, clock: Clock): void {
+  const undo = clock.setTimer(LINGER_MS, reader.cancel);
+  reader.read().then(({ done }) => done || reader.cancel(), () => {}).finally(undo);
 }
 
 function parse(text: string): JSONRPCMessage | undefined {
@@ -142,7 +138,7 @@ export function parseAnswer(text: string, id: RequestId): JSONRPCMessage | undef
 
 function isAnswer(message: JSONRPCMessage, id: RequestId): boolean {
   return "id" in message && message.id === id && !("method" in message) &&
-    isJSONRPCResponse(message);
+    (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message));
 }
 
 /** Lets a body through until it is larger than allowed; then it breaks. */
@@ -151,17 +147,18 @@ export function capBytes(
   maxBytes: number,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
+  const cancel = (): void => void reader.cancel().catch(() => {});
   let bytes = 0;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await reader.read();
       if (done) return controller.close();
       if ((bytes += value.byteLength) > maxBytes) {
-        drop(reader);
+        cancel();
         throw new WireFault({ kind: "too_large" });
       }
       controller.enqueue(value);
     },
-    cancel: () => drop(reader),
+    cancel,
   }, { highWaterMark: 0 });
 }

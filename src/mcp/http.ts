@@ -52,8 +52,8 @@ export async function fetchRecorded(
     const delivery = !singleUse && sendsAgain() ? "unknown" : undefined;
     throw new WireFault(readNetworkFailure(error), error, delivery);
   }
-  const retryAfter = response.headers.get("retry-after");
-  const retryAfterMs = retryAfter === null ? undefined : parseRetryAfter(retryAfter, clock.wall());
+  if (response.ok) return response;
+  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.wall());
   if (retryAfterMs !== undefined) exchange.retryAfterMs = retryAfterMs;
   return response;
 }
