@@ -57,6 +57,7 @@ export { type LeaseOwner, ManagedResource, type Slot } from "./src/resilience/ma
 export { ResourcePool } from "./src/resilience/pool.ts";
 export type {
   AcquireOptions,
+  CloseOptions,
   CreateOptions,
   DestroyReason,
   PoolEvent,
@@ -97,7 +98,7 @@ export type {
 } from "./src/client/config.ts";
 export type { ClientEvent, ExecutionEventFacts } from "./src/client/events.ts";
 export type { Execution, ExecutionResponse } from "./src/client/execution.ts";
-export { ClientGroup } from "./src/client/group.ts";
+export { ClientGroup, type DescribeOptions } from "./src/client/group.ts";
 export type {
   ExecuteOptions,
   GroupDescription,

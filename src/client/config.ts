@@ -204,6 +204,8 @@ function checkSharedServers(groups: readonly ResolvedGroup[]): void {
     const key = keys.find((key) => group[key] !== other[key]);
     if (key === undefined) continue;
     const requirement = `that of '${other.name}' with its connector`;
-    throw new TypeError(misuse(`create group '${group.name}'`, `'${key}'`, requirement, group[key]));
+    throw new TypeError(
+      misuse(`create group '${group.name}'`, `'${key}'`, requirement, group[key]),
+    );
   }
 }

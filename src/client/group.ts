@@ -159,7 +159,8 @@ export class ClientGroup {
     args: JsonObject = {},
     options: ExecuteOptions = {},
   ): Execution<T> {
-    return this.begin(operation, args, options, EXECUTE_RULES) as Execution<T>;
+    checkOptions(`start '${operation}'`, options, EXECUTE_RULES);
+    return this.begin(operation, args, options) as Execution<T>;
   }
 
   /**
@@ -205,15 +206,8 @@ export class ClientGroup {
   }
 
   /** Starts an execution, with options that may overrule all that the group's policy says. */
-  protected begin<T extends RetryExecuteOptions>(
-    operation: string,
-    args: JsonObject,
-    options: T,
-    rules: OptionRules<T>,
-  ): Execution {
-    const act = `start '${operation}'`;
-    checkOptions(act, options, rules);
-    checkValue(act, "its arguments", args, { type: "object" });
+  protected begin(operation: string, args: JsonObject, options: RetryExecuteOptions): Execution {
+    checkValue(`start '${operation}'`, "its arguments", args, { type: "object" });
     const policy = overlay<ResolvedGroup & RetryExecuteOptions>(
       this.#group,
       this.#policyOf(operation) ?? {},

@@ -1,4 +1,4 @@
-import type { OptionRules } from "../errors/misuse.ts";
+import { checkOptions, type OptionRules } from "../errors/misuse.ts";
 import { RETRY_POLICY_RULES } from "../resilience/retry.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import { ClientGroup } from "./group.ts";
@@ -65,7 +65,8 @@ export class RetryableClientGroup extends ClientGroup {
     args: JsonObject,
     retryOptions: RetryExecuteOptions,
   ): Promise<ExecutionResponse<T>> {
-    const execution = this.begin(operation, args, retryOptions, RULES) as Execution<T>;
+    checkOptions(`start '${operation}'`, retryOptions, RULES);
+    const execution = this.begin(operation, args, retryOptions) as Execution<T>;
     return execution.response.then((response) => response);
   }
 }

@@ -57,8 +57,7 @@ export class Run implements Execution {
     this.startedAt = new Date(clock.wall()).toISOString();
     if (onEvent !== undefined) {
       const shared = { executionId, server: call.server.name };
-      this.#emit = (event) =>
-        onEvent({ ...shared, atMs: clock.wall(), ...event } as ClientEvent);
+      this.#emit = (event) => onEvent({ ...shared, atMs: clock.wall(), ...event } as ClientEvent);
     }
     tracker.startOperation(executionId);
     counts.started++;
@@ -177,8 +176,7 @@ export class Run implements Execution {
       tracker.updateProgress(this.id, report, attempt);
     try {
       return await executeWithBoundary(
-        () =>
-          lease.value.execute(request, { signal, deadline, onProgress }),
+        () => lease.value.execute(request, { signal, deadline, onProgress }),
         { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
       );
     } catch (error) {

@@ -1,11 +1,10 @@
+import { BRAND, isClientError } from "./brand.ts";
 import type { ErrorCode } from "./codes.ts";
 import { type Delivery, isSafeToRepeat } from "./delivery.ts";
 import { type ArgumentIssue, describeCause, type ErrorDocument, type ErrorFacts } from "./facts.ts";
 
 export type { ArgumentIssue, ErrorDocument, ErrorFacts };
-
-/** Marks errors of every copy of this package, so that two copies recognise each other's. */
-const BRAND: unique symbol = Symbol.for("@automcp/client/error");
+export { isClientError };
 
 /**
  * What the world did to a call: the base of all errors that AutoMCP throws at run time.
@@ -332,22 +331,4 @@ export function createClientError(
 ): ClientError {
   const [Class] = factsOf(code);
   return new Class(code, message, facts);
-}
-
-/**
- * Tells whether a value is an error of AutoMCP, also one of another copy of this package.
- *
- * @param value Anything that was thrown.
- * @returns `true` for a {@linkcode ClientError}.
- *
- * @example A foreign error is none of ours
- * ```ts
- * import { isClientError } from "@automcp/client";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(isClientError(new TypeError("fetch failed")), false);
- * ```
- */
-export function isClientError(value: unknown): value is ClientError {
-  return typeof value === "object" && value !== null && BRAND in value;
 }

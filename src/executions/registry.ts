@@ -132,15 +132,15 @@ export class ExecutionRegistry {
    * @param id Its id.
    * @param owner Who asks.
    * @returns The execution.
-   * @throws {OperationError} `execution_not_found` if there is none with this id for this owner.
+   * @throws {ClientError} `execution_not_found` if there is none with this id for this owner.
    *
    * @example An execution that does not exist
    * ```ts
-   * import { OperationError } from "@automcp/client";
+   * import { ClientError } from "@automcp/client";
    * import { ExecutionRegistry } from "@automcp/client/executions";
    * import { assertThrows } from "@std/assert";
    *
-   * assertThrows(() => new ExecutionRegistry().find("nobody", "me"), OperationError);
+   * assertThrows(() => new ExecutionRegistry().find("nobody", "me"), ClientError);
    * ```
    */
   find(id: string, owner: string): TrackedExecution {

@@ -1,5 +1,5 @@
 import { drawBackoffMs } from "./backoff.ts";
-import type { PoolEvent, ResolvedPoolOptions } from "./pool_options.ts";
+import type { ResolvedPoolOptions } from "./pool_options.ts";
 
 /** The wait after a failed creation: full jitter from 100 ms up to 5 s. */
 const CREATE_BACKOFF = { baseDelayMs: 100, backoffFactor: 2, maxDelayMs: 5_000 } as const;
@@ -101,5 +101,4 @@ export class Creator<T> {
     this.#options.onEvent?.({ type: "pool.create_failed", error, waitMs });
     if (!temporary) this.#hooks.failedForGood(error);
   }
-
 }

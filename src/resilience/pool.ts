@@ -11,7 +11,6 @@ import {
   type CloseOptions,
   DEFAULT_GRACE_MS,
   type DestroyReason,
-  type PoolEvent,
   type PoolOptions,
   type Priority,
   type ResolvedPoolOptions,
@@ -339,5 +338,4 @@ export class ResourcePool<T> {
       await Promise.allSettled([...running, ...this.#destructions]);
     }
   }
-
 }

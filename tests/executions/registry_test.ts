@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { OperationError } from "../../src/errors/errors.ts";
+import { ClientError } from "../../src/errors/errors.ts";
 import { ExecutionRegistry } from "../../src/executions/registry.ts";
 import { createFixture, failing, rejection } from "../client/support.ts";
 import { settle } from "../support/fake_clock.ts";
@@ -70,7 +70,7 @@ Deno.test("ExecutionRegistry hides an execution from everybody but its owner", (
   const executions = new ExecutionRegistry();
   const { id } = executions.track(group.start("good"), "me");
   for (const [wrongId, owner] of [[id, "you"], ["nope", "me"]] as const) {
-    const error = assertThrows(() => executions.find(wrongId, owner), OperationError);
+    const error = assertThrows(() => executions.find(wrongId, owner), ClientError);
     assertEquals([error.code, error.delivery], ["execution_not_found", "not_sent"]);
   }
 });
@@ -123,5 +123,5 @@ Deno.test("ExecutionRegistry checks its options", async () => {
   const { id, response } = executions.track(group.start("bad"), "me");
   await rejection(response);
   await settle();
-  assertThrows(() => executions.find(id, "me"), OperationError);
+  assertThrows(() => executions.find(id, "me"), ClientError);
 });
