@@ -7,13 +7,19 @@ const MAX_BODY_BYTES = 2 ** 20;
 const MAX_DEPTH = 64;
 
 /**
+ * The media types that a body of JSON may come under. The second is what `curl -d` says of whatever
+ * it sends; that pages of other sites can say it too is why those are refused by their `Origin`.
+ */
+const MEDIA_TYPE_REGEXP = /^application\/(?:json|x-www-form-urlencoded)\s*(?:;|$)/i;
+
+/**
  * Reads the arguments from a request's body; no body at all are no arguments.
  *
  * @throws {HTTPException} 413, 415 or 400 with `invalid_request`.
  */
 export async function readArguments(request: Request): Promise<JsonObject> {
   const type = request.headers.get("content-type");
-  if (type !== null && !/^application\/json\s*(;|$)/i.test(type.trim())) {
+  if (type !== null && !MEDIA_TYPE_REGEXP.test(type.trim())) {
     throw refusal("invalid_request", "The body must be application/json", { status: 415 });
   }
   const text = decode(await readBytes(request));

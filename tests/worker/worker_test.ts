@@ -40,6 +40,12 @@ workerTest("the Worker with keys", keyedConfig, async (t, { demo, get, post, cal
     assertGreater(steps.at(-1)!.arrivedMs - steps[0]!.arrivedMs, 225);
   });
 
+  await t.step("takes what curl -d sends", async () => {
+    const type = "application/x-www-form-urlencoded";
+    const response = await post("add", { a: 1, b: 2 }, { "content-type": type });
+    assertEquals((await response.json()).structuredContent, { sum: 3 });
+  });
+
   await t.step("repeats what was refused and charges once", async () => {
     const flaky = await (await post("flaky", { failures: 1 })).json();
     assertEquals(flaky.attempts, 2);
