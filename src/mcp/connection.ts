@@ -166,7 +166,12 @@ export class McpConnection implements Connection {
       });
     }
     try {
-      return await work({ signal, timeout: toTimeoutMs(deadline) });
+      return await work({
+        signal,
+        get timeout() {
+          return toTimeoutMs(deadline);
+        },
+      });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const { treat503AsNotExecuted } = this.#options;

@@ -9,10 +9,10 @@ import {
   SdkError,
   SdkErrorCode,
 } from "@modelcontextprotocol/client";
-import { withDeadline } from "../client/abort.ts";
 import type { AttemptOptions, ExecutionRequest } from "../client/ports.ts";
 import type { ProgressReport } from "../progress/events.ts";
 import { waitAtMost } from "../resilience/clock.ts";
+import { DeadlineTimer } from "../resilience/deadline_timer.ts";
 import { parseAnswer, readAnswer, readText } from "./answer.ts";
 import { CLIENT_INFO } from "./client_info.ts";
 import { WireFault } from "./failure.ts";
@@ -32,6 +32,7 @@ export class ModernCaller {
   readonly #url: URL;
   readonly #options: UpstreamTransportOptions;
   readonly #version: string;
+  readonly #deadlines: DeadlineTimer;
   readonly #exchanges = new Set<Exchange>();
   #count = 0;
   #onIdle = (): void => {};
@@ -39,6 +40,7 @@ export class ModernCaller {
   constructor(url: URL, options: UpstreamTransportOptions, version: string) {
     this.#url = url;
     this.#options = options;
+    this.#deadlines = new DeadlineTimer(options.clock);
     this.#version = version;
   }
 
@@ -48,29 +50,29 @@ export class ModernCaller {
    * @throws The reason of whatever aborted it, else as the SDK's client, else a {@linkcode WireFault}.
    */
   async call(request: ExecutionRequest, options: AttemptOptions): Promise<CallToolResult> {
-    const { clock } = this.#options;
     const { signal, deadline, onProgress } = options;
     const token = this.#count++;
     const abort = new AbortController();
     // The client's own requests have numbers.
     const exchange = { id: `call-${token}`, singleUse: request.effect !== "safe", abort };
-    const onTimeout = (): void =>
+    const stop = (): void => abort.abort(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    const unwatch = this.#deadlines.watch(deadline, () => {
       abort.abort(new SdkError(SdkErrorCode.RequestTimeout, "Request timed out"));
+    });
     this.#exchanges.add(exchange);
     let answer: JSONRPCMessage | undefined;
     try {
-      await withDeadline(
-        { controller: abort, signal, deadline, clock, onTimeout },
-        () =>
-          this.#exchange(exchange, request, token, (message) => {
-            const report = readProgress(message, token);
-            if (report !== undefined) onProgress(report);
-            else if (!("method" in message)) answer = message;
-          }),
-      );
+      await this.#exchange(exchange, request, token, (message) => {
+        const report = readProgress(message, token);
+        if (report !== undefined) onProgress(report);
+        else if (!("method" in message)) answer = message;
+      });
     } catch (error) {
       throw abort.signal.aborted ? abort.signal.reason : error;
     } finally {
+      unwatch();
+      signal.removeEventListener("abort", stop);
       this.#exchanges.delete(exchange);
       if (this.#exchanges.size === 0) this.#onIdle();
     }
