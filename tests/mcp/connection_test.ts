@@ -308,6 +308,40 @@ Deno.test("Connection.execute() sends again once what lacked headers, by a fresh
   assertEquals(calls.map(({ headers }) => headers.get("mcp-param-a")), [null, "x"]);
 });
 
+Deno.test("createMcpConnector() reads what a fetch of the user's made, cut anywhere", async () => {
+  await using server = startFaultServer({
+    era: "modern",
+    handlers: {
+      "tools/call": ({ stream, request, id }) => {
+        const { progressToken } = request.message?.params?.["_meta"] as Record<string, unknown>;
+        return stream(
+          `data: {"jsonrpc":"2.0","method":"notifications/progress","params":` +
+            `{"progressToken":${progressToken},"progress":1,"message":"Köln ✓"}}`,
+          `data: {"jsonrpc":"2.0","id":${id},"result":${RESULT}}`,
+        );
+      },
+    },
+  });
+  const bytewise: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const byte of bytes) controller.enqueue(Uint8Array.of(byte));
+        controller.close();
+      },
+    });
+    return new Response(body, response);
+  };
+  const connection = await createMcpConnector({ url: server.url, fetch: bytewise }).connect(
+    limits(),
+  );
+  const reports: ProgressReport[] = [];
+  const result = await connection.execute(request("act"), attempt(reports));
+  assertEquals([result.status, reports], ["success", [{ progress: 1, message: "Köln ✓" }]]);
+  await connection.close();
+});
+
 Deno.test("createMcpConnector() sends its headers and asks a known legacy server nothing", async () => {
   await using server = startFaultServer({ era: "legacy" });
   const connector = createMcpConnector({
