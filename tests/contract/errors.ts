@@ -29,9 +29,11 @@ export default function (t: Kit): void {
       code: "rate_limited",
       message: "later",
       delivery: "not_executed",
+      temporary: true,
       retryable: true,
       attempts: 2,
       retryAfterMs: 5,
+      issues: [],
     });
   });
 
