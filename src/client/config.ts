@@ -135,14 +135,14 @@ const PRESET_RULES: OptionRules<RetryPolicy & ServerPolicy & { timeoutMs?: numbe
 };
 const CLIENT_RULES: OptionRules<ClientConfig> = {
   ...PRESET_RULES,
-  groups: {},
+  groups: { type: "object", required: true },
   onEvent: { type: "function", listener: true },
   clock: { preset: systemClock },
   random: { preset: systemRandom, type: "function" },
 };
 const GROUP_RULES: OptionRules<GroupConfig> = {
   ...PRESET_RULES,
-  connector: {},
+  connector: { type: "object", required: true },
   trustAnnotations: { preset: false, type: "boolean" },
   include: { type: "list" },
   exclude: { preset: [], type: "list" },
@@ -161,12 +161,10 @@ const OPERATION_RULES: OptionRules<OperationPolicy> = {
  * @throws {RangeError} If a number is out of its range.
  */
 export function resolveClientConfig(config: ClientConfig): ResolvedClientConfig {
-  const act = "create a client";
   const { groups, onEvent, clock, random, ...presets } = resolveOptions<
     ResolvedClientConfig & ClientConfig,
     ClientConfig
-  >(act, config, CLIENT_RULES);
-  checkValue(act, "'groups'", groups, { type: "object" });
+  >("create a client", config, CLIENT_RULES);
   const resolved = Object.entries(groups).map(([name, group]) =>
     resolveGroup(name, group as GroupConfig, presets)
   );
@@ -184,14 +182,13 @@ function resolveGroup(
     const requirement = "1 to 64 of A-Z a-z 0-9 _ . -";
     throw new TypeError(misuse(act, "its name", requirement, name));
   }
-  checkOptions(act, config, GROUP_RULES);
-  const { connect } = config.connector ?? {};
-  checkValue<unknown>(act, "'connector.connect'", connect, { type: "function" });
-  for (const [operation, policy] of Object.entries(config.operations ?? {})) {
+  const all = overlay<GroupConfig>(config, presets, config);
+  const group = resolveOptions<ResolvedGroup, GroupConfig>(act, all, GROUP_RULES);
+  checkValue<unknown>(act, "'connector.connect'", group.connector.connect, { type: "function" });
+  for (const [operation, policy] of Object.entries(group.operations)) {
     checkOptions(`${act}, operation '${operation}',`, policy, OPERATION_RULES);
   }
-  const all = overlay<GroupConfig>(config, presets, config);
-  return { ...resolveOptions<ResolvedGroup, GroupConfig>(act, all, GROUP_RULES), name };
+  return { ...group, name };
 }
 
 /** Groups that share a connector share its pool, so they cannot differ in what the pool is. */

@@ -180,7 +180,7 @@ export class Run implements Execution {
         { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
       );
     } catch (error) {
-      if (isClientError(error) && error.code === "session_lost") lease.fail(error);
+      if (codeOf(error) === "session_lost" || lease.value.closed.aborted) lease.fail(error);
       throw error;
     } finally {
       lease.release();

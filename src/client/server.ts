@@ -98,9 +98,14 @@ export class Server {
       signal,
       `list ${this.name}`,
       (signal, deadline) =>
-        this.pool.use(async (connection) => {
-          const list = await abortable(connection.describe({ signal, deadline }), signal);
-          return { ...list, validate: connection.validate?.bind(connection) };
+        this.pool.use(async (connection, lease) => {
+          try {
+            const list = await abortable(connection.describe({ signal, deadline }), signal);
+            return { ...list, validate: connection.validate?.bind(connection) };
+          } finally {
+            // A connection that ended before the pool held it could not be evicted.
+            if (connection.closed.aborted) lease.fail(connection.closed.reason);
+          }
         }, { signal, deadline }),
     );
   }

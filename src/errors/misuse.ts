@@ -18,6 +18,8 @@ export interface ValueRule {
 export interface OptionRule extends ValueRule {
   /** The value of an option that is not given. */
   readonly preset?: unknown;
+  /** Whether it must be given. */
+  readonly required?: boolean;
   /** Whether it is a function of the user whose throw must not break us. */
   readonly listener?: boolean;
 }
@@ -112,8 +114,10 @@ export function resolveOptions<R, T extends object>(
   checkOptions(act, options, rules);
   const resolved: Record<string, unknown> = {};
   for (const name in rules) {
-    const value = options[name] ?? rules[name].preset;
-    resolved[name] = rules[name].listener ? notifier(value as () => void) : value;
+    const rule = rules[name];
+    const value = options[name] ?? rule.preset;
+    if (rule.required) checkValue(act, `'${name}'`, value, rule);
+    resolved[name] = rule.listener ? notifier(value as () => void) : value;
   }
   return resolved as R;
 }

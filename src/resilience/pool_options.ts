@@ -1,11 +1,5 @@
 import { isClientError } from "../errors/errors.ts";
-import {
-  checkNumber,
-  checkOptions,
-  checkValue,
-  type OptionRules,
-  resolveOptions,
-} from "../errors/misuse.ts";
+import { checkNumber, checkOptions, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 
@@ -142,7 +136,7 @@ export interface ResolvedPoolOptions<T> extends Required<Omit<PoolOptions<T>, "o
 }
 
 const RULES: OptionRules<PoolOptions<never>> = {
-  create: { type: "function" },
+  create: { type: "function", required: true },
   destroy: { preset: () => {}, type: "function" },
   poolSize: { preset: 10, min: 1, integer: true },
   maxResources: { min: 1, integer: true },
@@ -173,10 +167,12 @@ const ACQUIRE_RULES: OptionRules<AcquireOptions> = {
  * @throws {RangeError} If a value is out of its range.
  */
 export function resolvePoolOptions<T>(options: PoolOptions<T>): ResolvedPoolOptions<T> {
-  const act = "create a pool";
   const rules = RULES as OptionRules<PoolOptions<T>>;
-  const resolved = resolveOptions<ResolvedPoolOptions<T>, PoolOptions<T>>(act, options, rules);
-  checkValue(act, "'create'", resolved.create, RULES.create);
+  const resolved = resolveOptions<ResolvedPoolOptions<T>, PoolOptions<T>>(
+    "create a pool",
+    options,
+    rules,
+  );
   return { ...resolved, maxResources: resolved.maxResources ?? resolved.poolSize };
 }
 

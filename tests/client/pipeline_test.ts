@@ -3,7 +3,7 @@ import type { Delivery, Effect } from "../../src/errors/delivery.ts";
 import type { ErrorCode } from "../../src/errors/codes.ts";
 import { createClientError } from "../../src/errors/errors.ts";
 import { settle } from "../support/fake_clock.ts";
-import { data, untilAborted } from "../support/memory_connector.ts";
+import { data, MemoryConnector, untilAborted } from "../support/memory_connector.ts";
 import { CountingSignal, createFixture, failing, rejection } from "./support.ts";
 
 /** One failure of each kind: how often it is sent with three attempts, and what is thrown. */
@@ -264,6 +264,24 @@ Deno.test("P15 lost session is replaced and the refused call sent again, once", 
     assertEquals(connector.requests.length, 2);
     assertEquals(connector.connections[0]?.closes, 1);
   }
+});
+
+Deno.test("P19 connection that ended before the pool held it is not lent for ever", async () => {
+  const connector = new MemoryConnector();
+  const { clock, group } = createFixture({}, {
+    connector: {
+      name: "short-lived",
+      async connect(options) {
+        const connection = await connector.connect(options);
+        if (connector.connects <= 2) connection.break("gone");
+        return connection;
+      },
+    },
+  });
+  const response = group.execute("add", { a: 1, b: 2 }, { effect: "safe" });
+  await clock.advance(5_000);
+  assertEquals((await response).structuredContent, { sum: 3 });
+  assertEquals([connector.connects, connector.connections[0]?.closes], [3, 1]);
 });
 
 Deno.test("C3 refused connection uses no attempt", async () => {
