@@ -3,6 +3,14 @@ import { ERROR_CODES, type ErrorCode } from "../src/errors/codes.ts";
 import { createClientError } from "../src/errors/errors.ts";
 import { PROBLEM_STATUS } from "../src/hono/problem.ts";
 
+/** Codes that have their place already, but that nothing in this version answers with. */
+const UNUSED: ReadonlySet<ErrorCode> = new Set([
+  "circuit_open",
+  "idempotency_key_reused",
+  "shed",
+  "shutting_down",
+]);
+
 /** Where the page lies. */
 export const ERRORS_DOC: URL = new URL("../docs/errors.md", import.meta.url);
 
@@ -35,6 +43,7 @@ export function renderErrorsDoc(): string {
       `\`${delivery}\``,
       describeRepeat(code),
       `HTTP ${PROBLEM_STATUS[code]}`,
+      ...(UNUSED.has(code) ? ["not used in this version"] : []),
     ];
     return `\n## \`${code}\`\n\n${ERROR_CODES[code]}\\\n${facts.join(" · ")}\n`;
   });

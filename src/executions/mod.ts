@@ -1,6 +1,7 @@
 /**
  * Knows executions by their ids, so that somebody else than their caller can look at them, follow
- * their events and cancel them.
+ * their events and cancel them. What is known lives in memory, as long as the process or Durable
+ * Object, and for a minute after an execution's end.
  *
  * @example An execution that is found by its id and cancelled
  * ```ts

@@ -1,6 +1,10 @@
 /**
  * The HTTP endpoint of AutoMCP: a Hono app over a client, and the reader of its configuration.
  *
+ * It lists groups and operations, executes them with the answer as JSON or as server-sent events, and
+ * finds executions again by their ids. A caller that disconnects cancels its execution, unless
+ * it has sent `AutoMCP-On-Disconnect: detach`.
+ *
  * @example Serve a client
  * ```ts
  * import { AutoMCPClient } from "@automcp/client";
