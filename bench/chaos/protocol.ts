@@ -1,0 +1,65 @@
+import { EFFECTS } from "../../src/errors/delivery.ts";
+import type { LogicalCall } from "./load.ts";
+
+/** A JSON-RPC message that a client sent. */
+export interface ClientMessage {
+  readonly id?: number | string;
+  readonly method?: string;
+  readonly params?: {
+    readonly name?: string;
+    readonly arguments?: { readonly call?: number };
+    readonly _meta?: { readonly progressToken?: number | string };
+    readonly requestId?: number | string;
+  };
+}
+
+const INPUT_SCHEMA = {
+  type: "object",
+  properties: { call: { type: "integer" } },
+  required: ["call"],
+};
+const SERVER_INFO = { name: "model", version: "1.0.0" };
+const CACHE = { ttlMs: 3_600_000, cacheScope: "private" };
+
+/** What the server says of itself and its tools, by method. */
+export const RESULTS: Readonly<Record<string, unknown>> = {
+  initialize: {
+    protocolVersion: "2025-11-25",
+    capabilities: { tools: {} },
+    serverInfo: SERVER_INFO,
+  },
+  "server/discover": {
+    resultType: "complete",
+    supportedVersions: ["2026-07-28"],
+    capabilities: { tools: {} },
+    ...CACHE,
+    _meta: { "io.modelcontextprotocol/serverInfo": SERVER_INFO },
+  },
+  "tools/list": {
+    resultType: "complete",
+    tools: EFFECTS.map((name) => ({ name, inputSchema: INPUT_SCHEMA })),
+    ...CACHE,
+  },
+  ping: {},
+};
+
+/** Makes the request of a logical call, as every client sends it. */
+export function toToolCall({ tool, index }: Pick<LogicalCall, "tool" | "index">) {
+  return { name: tool, arguments: { call: index } };
+}
+
+/** Returns the result of a logical call. */
+export function toToolResult(call: number): unknown {
+  return { resultType: "complete", content: [{ type: "text", text: `done ${call}` }] };
+}
+
+/** Throws unless a result is that of the logical call. */
+export function checkToolResult(call: number, content: readonly unknown[]): void {
+  const text = (content[0] as { text?: unknown } | undefined)?.text;
+  if (text !== `done ${call}`) throw new Error(`Expected the result of call ${call}: got ${text}`);
+}
+
+/** Frames a message as a server-sent event. */
+export function toEvent(message: unknown): string {
+  return `event: message\ndata: ${JSON.stringify({ jsonrpc: "2.0", ...Object(message) })}\n\n`;
+}

@@ -1,0 +1,211 @@
+import type { Clock } from "../../src/resilience/clock.ts";
+import type { LogicalCall } from "./load.ts";
+import { createRandomOf, drawLogNormal } from "./random.ts";
+import { type Fate, isWithin, type Refusal, type ServerBehaviour } from "./scenarios.ts";
+
+/** Where what a server does to one tool call goes. */
+export interface Reply {
+  /** The call is taken: the head of its stream leaves. */
+  accept(): void;
+  refuse(refusal: Refusal): void;
+  progress(share: number): void;
+  comment(): void;
+  result(): void;
+  /** The stream ends without a result. */
+  end(): void;
+  /** The connection breaks. */
+  reset(): void;
+}
+
+/** One send of a logical call that the server works on. */
+interface Job {
+  readonly call: number;
+  readonly serviceMs: number;
+  readonly fate: Fate;
+  readonly reply: Reply;
+  state: "queued" | "running" | "dripping" | "gone";
+  undos: (() => void)[];
+}
+
+/** A line of what happened, for people who look for a defect. */
+export interface TraceLine {
+  readonly atMs: number;
+  readonly call: number;
+  readonly what: string;
+}
+
+const SERVICE_MEDIAN_MS = 60;
+const SERVICE_SIGMA = 0.5;
+const COMMIT_AT = 0.5;
+const PROGRESS_AT = [0.25, 0.5, 0.75];
+const COMMENT_MS = 500;
+const QUEUE_FULL: Refusal = { status: 503, retryAfterSeconds: 1 };
+/** Separates the chance of the server from that of the load and of the clients. */
+const SERVER_KEY = 2;
+
+/** Draws how long a send takes. */
+export function drawServiceMs(random: () => number): number {
+  return drawLogNormal(SERVICE_MEDIAN_MS, SERVICE_SIGMA, random);
+}
+
+/**
+ * A server with workers, a queue and a ledger of effects. Fate and length of the n-th send of a call
+ * depend on the seed alone, so that every client meets the same luck.
+ */
+export class ServerModel {
+  /** How often the effect of a logical call came about. */
+  readonly ledger: Map<number, number> = new Map();
+  /** What happened, in order. */
+  readonly trace: TraceLine[] = [];
+  /** Called when it goes down. */
+  onCrash: () => void = () => {};
+  readonly #behaviour: ServerBehaviour;
+  readonly #seed: number;
+  readonly #clock: Clock;
+  readonly #sendsOf = new Map<number, number>();
+  readonly #queue: Job[] = [];
+  readonly #jobs = new Set<Job>();
+  #acceptedAtMs: number[] = [];
+  #busy = 0;
+
+  constructor(behaviour: ServerBehaviour, seed: number, clock: Clock) {
+    this.#behaviour = behaviour;
+    this.#seed = seed;
+    this.#clock = clock;
+    const { down, slump } = behaviour;
+    if (down) clock.setTimer(down.startMs - clock.now(), () => this.#crash());
+    if (slump) clock.setTimer(slump.endMs - clock.now(), () => this.#startNext());
+  }
+
+  /** How many calls are queued, run or drip. */
+  get openJobs(): number {
+    return this.#jobs.size;
+  }
+
+  /** Whether connections are refused. */
+  get isDown(): boolean {
+    return isWithin(this.#clock.now(), this.#behaviour.down);
+  }
+
+  /** Takes one send of a tool call. Returns what to call once its reader is gone. */
+  receive(call: LogicalCall["index"], reply: Reply): () => void {
+    const send = (this.#sendsOf.get(call) ?? 0) + 1;
+    this.#sendsOf.set(call, send);
+    const random = createRandomOf(SERVER_KEY, this.#seed, call, send);
+    const fate = this.#behaviour.drawFate(this.#clock.now(), random);
+    const serviceMs = fate.serviceMs ?? drawServiceMs(random);
+    const refusal = fate.refusal ?? this.#judge();
+    if (refusal !== undefined) {
+      this.#note(call, `send ${send}: ${refusal.status}`);
+      reply.refuse(refusal);
+      return () => {};
+    }
+    const job: Job = { call, serviceMs, fate, reply, state: "queued", undos: [] };
+    this.#note(call, `send ${send}: taken, ${serviceMs.toFixed(1)} ms of work`);
+    this.#jobs.add(job);
+    if (fate.cut?.at === 0) {
+      this.#cut(job);
+      return () => {};
+    }
+    reply.accept();
+    this.#queue.push(job);
+    this.#startNext();
+    return () => this.#disconnect(job);
+  }
+
+  #judge(): Refusal | undefined {
+    const { rateLimit, maxQueue } = this.#behaviour;
+    const nowMs = this.#clock.now();
+    if (rateLimit !== undefined && isWithin(nowMs, rateLimit)) {
+      this.#acceptedAtMs = this.#acceptedAtMs.filter((atMs) => atMs > nowMs - 1_000);
+      if (this.#acceptedAtMs.length >= rateLimit.callsPerSecond) {
+        return { status: 429, retryAfterSeconds: 1 };
+      }
+      this.#acceptedAtMs.push(nowMs);
+    }
+    return this.#queue.length >= maxQueue ? QUEUE_FULL : undefined;
+  }
+
+  #startNext(): void {
+    const { workers, slump } = this.#behaviour;
+    const capacity = slump && isWithin(this.#clock.now(), slump) ? slump.workers : workers;
+    while (this.#busy < capacity) {
+      const job = this.#queue.shift();
+      if (job === undefined) return;
+      this.#start(job);
+    }
+  }
+
+  #start(job: Job): void {
+    const { fate, reply, call } = job;
+    job.state = "running";
+    this.#busy++;
+    this.#at(job, COMMIT_AT, () => {
+      this.ledger.set(call, (this.ledger.get(call) ?? 0) + 1);
+      this.#note(call, "effect");
+    });
+    for (const share of PROGRESS_AT) {
+      if (!fate.drips) this.#at(job, share, () => reply.progress(share));
+    }
+    if (fate.cut !== undefined) this.#at(job, fate.cut.at, () => this.#cut(job));
+    else this.#at(job, 1, () => this.#finish(job));
+  }
+
+  #at(job: Job, share: number, callback: () => void): void {
+    job.undos.push(this.#clock.setTimer(share * job.serviceMs, callback));
+  }
+
+  #finish(job: Job): void {
+    this.#note(job.call, job.fate.drips ? "done, never told" : "done");
+    if (!job.fate.drips) {
+      this.#drop(job);
+      return job.reply.result();
+    }
+    this.#busy--;
+    job.state = "dripping";
+    this.#drip(job);
+    this.#startNext();
+  }
+
+  #drip(job: Job): void {
+    job.reply.comment();
+    job.undos = [this.#clock.setTimer(COMMENT_MS, () => this.#drip(job))];
+  }
+
+  #cut(job: Job): void {
+    const how = job.fate.cut?.how ?? "reset";
+    this.#note(job.call, how);
+    this.#drop(job);
+    job.reply[how]();
+  }
+
+  #disconnect(job: Job): void {
+    if (job.state === "gone") return;
+    this.#note(job.call, "reader gone");
+    if (this.#behaviour.honoursDisconnect || job.state === "dripping") this.#drop(job);
+  }
+
+  #crash(): void {
+    this.onCrash();
+    for (const job of [...this.#jobs]) {
+      this.#note(job.call, "crash");
+      this.#drop(job);
+      job.reply.reset();
+    }
+  }
+
+  /** Ends the work on a job, wherever it stands. */
+  #drop(job: Job): void {
+    for (const undo of job.undos) undo();
+    if (job.state === "running") this.#busy--;
+    const at = this.#queue.indexOf(job);
+    if (at >= 0) this.#queue.splice(at, 1);
+    job.state = "gone";
+    this.#jobs.delete(job);
+    this.#startNext();
+  }
+
+  #note(call: number, what: string): void {
+    this.trace.push({ atMs: this.#clock.now(), call, what });
+  }
+}
