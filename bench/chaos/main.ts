@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { CLIENTS } from "./clients.ts";
 import { findDefects } from "./defects.ts";
 import { measure, type Metrics, summarise } from "./metrics.ts";
-import { type ScenarioReport, toDocument, toTable } from "./report.ts";
+import { type ScenarioReport, toDocument, toOverview, toTable } from "./report.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
 import { simulate } from "./simulate.ts";
 
@@ -116,6 +116,8 @@ async function main(): Promise<number> {
       reports.push(report);
       console.log(toTable(report));
     });
+    console.log("Goodput % / p99 s / duplicates / sends per call\n");
+    console.log(toOverview(reports));
     const { file, seeds } = options;
     if (file !== undefined) {
       await Deno.writeTextFile(file, `${JSON.stringify(toDocument(reports, seeds), null, 2)}\n`);

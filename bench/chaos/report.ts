@@ -32,26 +32,31 @@ export function toTable({ scenario, clients }: ScenarioReport): string {
   for (const [name, summary] of clients) {
     rows.push([name, ...columns.map(([, cell]) => cell(summary))]);
   }
-  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
-  const lines = rows.map((row) =>
-    `| ${
-      row.map((cell, at) => at ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!)).join(" | ")
-    } |`
-  );
-  const rule = `| ${
-    widths.map((width, at) => "-".repeat(width - (at ? 1 : 0)) + (at ? ":" : "")).join(" | ")
-  } |`;
-  return [
-    `### ${id}: ${fault}`,
-    "",
-    lines[0],
-    rule,
-    ...lines.slice(1),
-    "",
-    `Best known: ${bestKnown}.`,
-    "",
-  ]
-    .join("\n");
+  return `${id}: ${fault}\n\n${toMarkdown(rows)}\n\nBest known: ${bestKnown}\n`;
+}
+
+/** Returns one table of all scenarios, in Markdown. */
+export function toOverview(reports: readonly ScenarioReport[]): string {
+  const names = [...reports[0]?.clients.keys() ?? []];
+  const rows = reports.map(({ scenario, clients }) => [
+    scenario.id,
+    ...[...clients.values()].map(toCell),
+    scenario.bestKnown,
+  ]);
+  return toMarkdown([["", ...names, "best known"], ...rows]);
+}
+
+/** The four figures of a client that matter most. */
+function toCell({ goodput, p99Ms, duplicates, amplification }: Summary): string {
+  const figures = [toPercent(goodput), toSeconds(p99Ms), duplicates, amplification.toFixed(2)];
+  return figures.join(" / ");
+}
+
+function toMarkdown(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, at) => Math.max(3, ...rows.map((row) => row[at]!.length)));
+  const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)));
+  lines.splice(1, 0, widths.map((width) => "-".repeat(width)));
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
 /** Returns the document that `--json` writes. */
