@@ -46,6 +46,16 @@ for (const id of ["S4", "S5"]) {
   }
 }
 
+Deno.test("AutoMCP replaces a lost session, where the SDK alone never comes back", async () => {
+  const scenario = pick("S6", 36_000);
+  const run = await simulate({ scenario, client: "automcp", seed: 2 });
+  assertEquals(findDefects(run, scenario, 2), []);
+  assert(run.trace.some(({ what }) => what === "crash"), "nothing ran when the server went down");
+  assertEquals(measure(run, scenario).recoveryMs, 0);
+  const control = await simulate({ scenario, client: "sdk", seed: 2 });
+  assertEquals(measure(control, scenario).recoveryMs, null);
+});
+
 Deno.test("findDefects finds what a careless client does twice, and tells how", async () => {
   const scenario = pick("S5", 45_000);
   const run = await simulate({ scenario, client: "sdk+p-retry", seed: 7 });
