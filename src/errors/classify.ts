@@ -7,7 +7,8 @@ import type { ErrorCode } from "./codes.ts";
  *
  * - `connect_failed`: the runtime proved that no connection came about.
  * - `http`: an answer with a status that is not a success; `rpcCode` is the code of a JSON-RPC
- *   error in its body, `sessionHeld` says that the request carried a session id.
+ *   error in its body, `sessionHeld` says that the request carried a session id, `modern` that it
+ *   went to a server of protocol 2026-07-28 or later.
  * - `rpc`: a JSON-RPC error in an answer with a success status; `operationKnown` says what a fresh
  *   list holds, if one is at hand.
  * - `no_answer`: sent, then reset, cut or silent.
@@ -22,6 +23,7 @@ export type Evidence =
     readonly status: number;
     readonly retryAfterMs?: number;
     readonly sessionHeld?: boolean;
+    readonly modern?: boolean;
     readonly rpcCode?: number;
     readonly operationKnown?: boolean;
   }
@@ -125,7 +127,12 @@ function judgeStatus(
     const refused = retryAfterMs !== undefined && (context.treat503AsNotExecuted ?? true);
     return { code: "unavailable", message, delivery: refused ? "not_executed" : "unknown" };
   }
-  if (rpcCode !== undefined) return judgeRpc(rpcCode, evidence.operationKnown);
+  if (rpcCode !== undefined) {
+    if (evidence.modern === true && status === 400 && MODERN_REFUSALS.has(rpcCode)) {
+      return { code: "protocol_error", message: toRpcMessage(rpcCode), delivery: "not_executed" };
+    }
+    return judgeRpc(rpcCode, evidence.operationKnown);
+  }
   if (UNAVAILABLE_STATUSES.has(status)) return { code: "unavailable", message };
   if (REFUSED_STATUSES.has(status) || (status >= 300 && status < 400)) {
     return { code: "protocol_error", message, delivery: "not_executed" };
@@ -147,11 +154,16 @@ const UNAVAILABLE_STATUSES: ReadonlySet<number> = new Set(
   [408, 425, 500, 502, 504, 520, 521, 522, 523, 524, 525, 526, 527],
 );
 const REFUSED_STATUSES: ReadonlySet<number> = new Set([405, 406, 413, 415, 421]);
-/** Parse error, invalid request, and the refusals that revision 2026-07-28 defines. */
-const REFUSED_RPC_CODES: ReadonlySet<number> = new Set([-32700, -32600, -32020, -32021, -32022]);
+/** Parse error and invalid request. */
+const REFUSED_RPC_CODES: ReadonlySet<number> = new Set([-32700, -32600]);
+/**
+ * What revision 2026-07-28 refuses with 400. Elsewhere such a code is the server's own and proves
+ * nothing: JSON-RPC leaves -32000 to -32099 to everybody.
+ */
+const MODERN_REFUSALS: ReadonlySet<number> = new Set([-32020, -32021, -32022]);
 
 function judgeRpc(code: number, operationKnown: boolean | undefined): Verdict {
-  const message = `The server answered with JSON-RPC error ${code}`;
+  const message = toRpcMessage(code);
   if (REFUSED_RPC_CODES.has(code)) {
     return { code: "protocol_error", message, delivery: "not_executed" };
   }
@@ -161,4 +173,8 @@ function judgeRpc(code: number, operationKnown: boolean | undefined): Verdict {
   if (code === -32602) return { code: "invalid_arguments", message };
   const ofProtocol = code >= -32768 && code <= -32000;
   return { code: "operation_failed", message, temporary: ofProtocol };
+}
+
+function toRpcMessage(code: number): string {
+  return `The server answered with JSON-RPC error ${code}`;
 }

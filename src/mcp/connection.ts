@@ -1,8 +1,7 @@
-import {
-  type CallToolResult,
-  type Client,
-  type ProgressNotificationParams,
-  ProtocolError,
+import type {
+  CallToolResult,
+  Client,
+  ProgressNotificationParams,
 } from "@modelcontextprotocol/client";
 import type {
   AttemptOptions,
@@ -21,7 +20,7 @@ import { type ArgumentIssue, createClientError, isClientError } from "../errors/
 import type { ProgressReport } from "../progress/events.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
-import { type FailureContext, toFailure } from "./failure.ts";
+import { type FailureContext, toFailure, WireFault } from "./failure.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
 import { toDescriptor, toResult } from "./tools.ts";
@@ -193,9 +192,12 @@ export class McpConnection implements Connection {
   }
 }
 
+/** Only a modern server's 400 proves that the call was refused; else the code may mean anything. */
 function isHeaderMismatch(error: unknown): boolean {
-  return isClientError(error) && ProtocolError.isInstance(error.cause) &&
-    error.cause.code === HEADER_MISMATCH;
+  if (!isClientError(error) || !(error.cause instanceof WireFault)) return false;
+  const { evidence } = error.cause;
+  return evidence.kind === "http" && evidence.modern === true && evidence.status === 400 &&
+    evidence.rpcCode === HEADER_MISMATCH;
 }
 
 type Progress = Omit<ProgressNotificationParams, "progressToken" | "_meta">;

@@ -1,8 +1,8 @@
-import type { FetchLike, RequestId } from "@modelcontextprotocol/client";
+import { type FetchLike, ProtocolError, type RequestId } from "@modelcontextprotocol/client";
 import type { Evidence } from "../errors/classify.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { parseRetryAfter } from "../resilience/retry_after.ts";
-import { capBytes } from "./answer.ts";
+import { capBytes, readText } from "./answer.ts";
 import { WireFault } from "./failure.ts";
 import { readNetworkFailure, sendsAgain, toSingleUse } from "./runtime.ts";
 
@@ -11,6 +11,8 @@ export interface Exchange {
   readonly id: RequestId;
   /** Whether the runtime must not send it twice. */
   readonly singleUse: boolean;
+  /** Whether the server is, or may turn out to be, a modern one; its 400 says what was refused. */
+  readonly modern: boolean;
   /** Ends the exchange, and only it. */
   readonly abort: AbortController;
   /** How long the server asked to wait. */
@@ -78,34 +80,49 @@ export function createWireFetch(
       exchange.response = response;
       return new Response(null, { status: 202, headers: response.headers });
     }
+    // The SDK would pass on the JSON-RPC error in it, but not that it came with a 400.
+    if (exchange.modern && response.status === 400) {
+      throw await readStatusFault(exchange, response, options);
+    }
     // A redirect that a browser hides has status 0, which no response can be made with.
     if (response.body === null || response.status < 400) return response;
     return new Response(capBytes(response.body, options.maxAnswerBytes), response);
   };
 }
 
+/** Reads an answer whose status is no success; a body that breaks leaves the status. */
+export async function readStatusFault(
+  exchange: Exchange,
+  response: Response,
+  { maxAnswerBytes }: WireOptions,
+): Promise<WireFault> {
+  const text = await readText(response, maxAnswerBytes).catch(() => "");
+  return toStatusFault(exchange, response.status, text);
+}
+
 /** Returns the fault of an answer whose status is no success. */
 export function toStatusFault(
-  { headers, retryAfterMs }: Exchange,
+  { headers, modern, retryAfterMs }: Exchange,
   status: number,
   text: string,
   cause?: unknown,
 ): WireFault {
-  const rpcCode = readRpcCode(text);
+  const rpcError = readRpcError(text);
   const evidence: Evidence = {
     kind: "http",
     status,
     sessionHeld: headers?.has("mcp-session-id") ?? false,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(rpcCode !== undefined && { rpcCode }),
+    ...(modern && { modern }),
+    ...(rpcError !== undefined && { rpcCode: rpcError.code }),
   };
-  return new WireFault(evidence, cause);
+  return new WireFault(evidence, cause ?? rpcError);
 }
 
-function readRpcCode(text: string): number | undefined {
+function readRpcError(text: string): ProtocolError | undefined {
   try {
-    const code: unknown = JSON.parse(text)?.error?.code;
-    return typeof code === "number" ? code : undefined;
+    const { code, message, data } = JSON.parse(text).error;
+    return typeof code === "number" ? new ProtocolError(code, String(message), data) : undefined;
   } catch {
     return undefined;
   }

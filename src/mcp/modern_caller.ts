@@ -13,10 +13,10 @@ import type { AttemptOptions, ExecutionRequest } from "../client/ports.ts";
 import type { ProgressReport } from "../progress/events.ts";
 import { waitAtMost } from "../resilience/clock.ts";
 import { DeadlineTimer } from "../resilience/deadline_timer.ts";
-import { parseAnswer, readAnswer, readText } from "./answer.ts";
+import { readAnswer } from "./answer.ts";
 import { CLIENT_INFO } from "./client_info.ts";
 import { WireFault } from "./failure.ts";
-import { type Exchange, fetchRecorded, toStatusFault } from "./http.ts";
+import { type Exchange, fetchRecorded, readStatusFault } from "./http.ts";
 import { encodeHeader, toParamHeaders } from "./param_headers.ts";
 import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
 
@@ -54,7 +54,8 @@ export class ModernCaller {
     const token = this.#count++;
     const abort = new AbortController();
     // The client's own requests have numbers.
-    const exchange = { id: `call-${token}`, singleUse: request.effect !== "safe", abort };
+    const id = `call-${token}`;
+    const exchange = { id, singleUse: request.effect !== "safe", modern: true, abort };
     const stop = (): void => abort.abort(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     const unwatch = this.#deadlines.watch(deadline, () => {
@@ -96,17 +97,10 @@ export class ModernCaller {
     const { clock, maxAnswerBytes } = this.#options;
     const { id } = exchange;
     const response = await this.#post(exchange, request, token);
-    if (response.ok) {
-      const end = await readAnswer(response, { id, maxAnswerBytes, clock, deliver });
-      // A modern stream must never be resumed: its request is lost.
-      if (end !== undefined) throw new WireFault({ kind: "no_answer" }, end.cause);
-      return;
-    }
-    const { status } = response;
-    const text = await readText(response, maxAnswerBytes).catch(() => "");
-    const answer = status === 400 || status === 404 ? parseAnswer(text, id) : undefined;
-    if (answer === undefined) throw toStatusFault(exchange, status, text);
-    deliver(answer);
+    if (!response.ok) throw await readStatusFault(exchange, response, this.#options);
+    const end = await readAnswer(response, { id, maxAnswerBytes, clock, deliver });
+    // A modern stream must never be resumed: its request is lost.
+    if (end !== undefined) throw new WireFault({ kind: "no_answer" }, end.cause);
   }
 
   /** Sends a request and follows it as far as its origin goes. */

@@ -94,10 +94,13 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
   }
 
   async #exchange(message: JSONRPCRequest, options: Parameters<Send>[1]): Promise<void> {
+    // The SDK itself reads what refuses the question for the era; what refuses `initialize` may be a
+    // modern server.
+    const modern = !this.#legacy && message.method !== "server/discover";
     if (message.method === "initialize") this.#legacy = true;
     const abort = new AbortController();
     const singleUse = message.method === "tools/call";
-    const exchange: Exchange = { id: message.id, singleUse, abort };
+    const exchange: Exchange = { id: message.id, singleUse, modern, abort };
     const key = String(message.id);
     const outer = options?.requestSignal;
     const stop = (): void => abort.abort(outer?.reason);
@@ -110,7 +113,7 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
         headers: { ...options?.headers, [EXCHANGE_HEADER]: key },
         requestSignal: abort.signal,
       });
-      // Without a response the SDK has delivered the JSON-RPC error of a 400 itself.
+      // Without a response the SDK has delivered what refuses the question for the era itself.
       if (exchange.response !== undefined) await this.#receive(exchange, exchange.response);
     } catch (error) {
       if (SdkHttpError.isInstance(error) && !isOfEra(message, error.status)) {

@@ -18,6 +18,10 @@ type Row = readonly [rule: string, code: ErrorCode, Delivery, Repeat, readonly E
 
 const http = (...statuses: number[]): Evidence[] =>
   statuses.map((status) => ({ kind: "http", status }));
+const modern = (status: number, ...codes: number[]): Evidence[] =>
+  codes.map((rpcCode) => ({ kind: "http", status, modern: true, rpcCode }));
+const legacy = (status: number, ...codes: number[]): Evidence[] =>
+  codes.map((rpcCode) => ({ kind: "http", status, rpcCode }));
 const rpc = (...codes: number[]): Evidence[] => codes.map((code) => ({ kind: "rpc", code }));
 
 const ROWS: readonly Row[] = [
@@ -46,9 +50,9 @@ const ROWS: readonly Row[] = [
   ]],
   ["C9", "forbidden", "not_executed", "none", http(403)],
   ["C10, C11, C12 by code", "protocol_error", "not_executed", "none", [
-    { kind: "http", status: 400, rpcCode: -32022 },
-    { kind: "http", status: 400, rpcCode: -32020 },
-    ...rpc(-32022, -32021, -32020, -32700, -32600),
+    ...modern(400, -32022, -32021, -32020),
+    ...rpc(-32700, -32600),
+    { kind: "http", status: 400, rpcCode: -32700 },
   ]],
   ["C12 by status", "protocol_error", "not_executed", "none", [
     ...http(405, 406, 413, 415, 421),
@@ -68,6 +72,10 @@ const ROWS: readonly Row[] = [
   ["C14 application codes", "operation_failed", "unknown", "none", rpc(-32769, -31999, -1, 0, 42)],
   ["C15", "operation_failed", "unknown", "not_unsafe", [
     ...rpc(-32603, -32768, -32000, -32001, -32099),
+    ...rpc(-32022, -32021, -32020),
+    ...legacy(400, -32022, -32021, -32020),
+    ...modern(404, -32022, -32021, -32020),
+    ...modern(400, -32019, -32023, -32099),
     { kind: "http", status: 500, rpcCode: -32603 },
     { kind: "http", status: 400, rpcCode: -32000 },
   ]],
@@ -122,6 +130,7 @@ const evidence: fc.Arbitrary<Evidence> = fc.oneof(
     ),
     retryAfterMs: fc.nat(120_000),
     sessionHeld: fc.boolean(),
+    modern: fc.boolean(),
     rpcCode: fc.integer({ min: -33_000, max: -31_000 }),
     operationKnown: fc.boolean(),
   }, { requiredKeys: ["kind", "status"] }),

@@ -189,20 +189,20 @@ for (const era of ERAS) {
     }
   });
 
-  Deno.test(`Connection.execute() sends once when a warm connection breaks, ${era}`, async () => {
-    let calls = 0;
-    const call: FaultHandler = ({ answer, id }) =>
-      ++calls === 1
-        ? answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${RESULT}}`)
-        : Promise.resolve();
-    await using peer = await open({ era, handlers: { "tools/call": call } });
-    const { connection } = peer;
-    await connection.execute(request("act", {}, { effect: "unsafe" }), attempt());
-    const error = await failureOf(
-      connection.execute(request("act", {}, { effect: "unsafe" }), attempt()),
-    );
-    assertEquals([error.code, error.delivery, calls], ["connection_lost", "unknown", 2]);
-  });
+  for (const effect of ["unsafe", "idempotent"] as const) {
+    Deno.test(`Connection.execute() sends once when a warm connection breaks, ${era}, ${effect}`, async () => {
+      let calls = 0;
+      const call: FaultHandler = ({ answer, id }) =>
+        ++calls === 1
+          ? answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${RESULT}}`)
+          : Promise.resolve();
+      await using peer = await open({ era, handlers: { "tools/call": call } });
+      const { connection } = peer;
+      await connection.execute(request("act", {}, { effect }), attempt());
+      const error = await failureOf(connection.execute(request("act", {}, { effect }), attempt()));
+      assertEquals([error.code, error.delivery, calls], ["connection_lost", "unknown", 2]);
+    });
+  }
 
   Deno.test(`Connection.describe() and check() ask the server, ${era}`, async () => {
     await using peer = await open({ era });
@@ -279,34 +279,43 @@ Deno.test("Connection.execute() repeats annotated arguments as headers", async (
   assertEquals([headers?.get("mcp-name"), headers?.get("automcp-exchange")], ["act", null]);
 });
 
-Deno.test("Connection.execute() sends again once what lacked headers, by a fresh definition", async () => {
-  const refuse: FaultHandler = ({ answer, id }) =>
-    answer(
-      400,
-      "application/json",
-      `{"jsonrpc":"2.0","id":${id},"error":{"code":-32020,"message":"no"}}`,
+for (
+  const [path, options] of [
+    ["of its own", {}],
+    ["by the SDK", { authProvider: { token: () => Promise.resolve("t") } }],
+  ] as const
+) {
+  Deno.test(`Connection.execute() sends again once what lacked headers, by a fresh definition, ${path}`, async () => {
+    const refuse: FaultHandler = ({ answer, id }) =>
+      answer(
+        400,
+        "application/json",
+        `{"jsonrpc":"2.0","id":${id},"error":{"code":-32020,"message":"no"}}`,
+      );
+    await using server = startFaultServer({
+      era: "modern",
+      handlers: {
+        "tools/call": refuse,
+        "tools/list": ({ answer, id }) =>
+          answer(
+            200,
+            "application/json",
+            `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","ttlMs":0,` +
+              `"cacheScope":"private","tools":[{"name":"act","inputSchema":{"type":"object",` +
+              `"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}]}}`,
+          ),
+      },
+    });
+    const connection = await createMcpConnector({ url: server.url, ...options }).connect(limits());
+    const error = await failureOf(
+      connection.execute(request("act", { a: "x" }, { effect: "unsafe" }), attempt()),
     );
-  await using peer = await open({
-    era: "modern",
-    handlers: {
-      "tools/call": refuse,
-      "tools/list": ({ answer, id }) =>
-        answer(
-          200,
-          "application/json",
-          `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","ttlMs":0,` +
-            `"cacheScope":"private","tools":[{"name":"act","inputSchema":{"type":"object",` +
-            `"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}]}}`,
-        ),
-    },
+    assertEquals([error.code, error.delivery], ["protocol_error", "not_executed"]);
+    const calls = server.requests.filter(({ message }) => message?.method === "tools/call");
+    assertEquals(calls.map(({ headers }) => headers.get("mcp-param-a")), [null, "x"]);
+    await connection.close();
   });
-  const error = await failureOf(
-    peer.connection.execute(request("act", { a: "x" }, { effect: "unsafe" }), attempt()),
-  );
-  assertEquals([error.code, error.delivery], ["protocol_error", "not_executed"]);
-  const calls = peer.server.requests.filter(({ message }) => message?.method === "tools/call");
-  assertEquals(calls.map(({ headers }) => headers.get("mcp-param-a")), [null, "x"]);
-});
+}
 
 Deno.test("createMcpConnector() reads what a fetch of the user's made, cut anywhere", async () => {
   await using server = startFaultServer({

@@ -24,6 +24,7 @@ const result = (member: string): FaultHandler => ({ answer, id }) =>
   answer(200, json, `{"jsonrpc":"2.0","id":${id},"result":${member}}`);
 
 const LOST: Expected = ["connection_lost", "unknown"];
+const FAILED: Expected = ["operation_failed", "unknown"];
 const UNUSABLE: Expected = ["protocol_error", "unknown"];
 
 const FAULTS: readonly Fault[] = [
@@ -140,12 +141,20 @@ const FAULTS: readonly Fault[] = [
     call: rpcError(200, -32601),
     expected: ["operation_not_found", "not_executed"],
   },
-  { what: "-32603", call: rpcError(200, -32603), expected: ["operation_failed", "unknown"] },
   {
-    what: "an application's code",
-    call: rpcError(200, 7),
-    expected: ["operation_failed", "unknown"],
+    what: "400 with -32021",
+    call: rpcError(400, -32021),
+    expected: { modern: ["protocol_error", "not_executed"], legacy: FAILED },
   },
+  { what: "500 with -32020", call: rpcError(500, -32020), expected: FAILED },
+  { what: "-32020", call: rpcError(200, -32020), expected: FAILED },
+  {
+    what: "-32020 in a stream",
+    call: ({ stream, id }) => stream(rpc(id, `"error":{"code":-32020,"message":"no"}`)),
+    expected: FAILED,
+  },
+  { what: "-32603", call: rpcError(200, -32603), expected: FAILED },
+  { what: "an application's code", call: rpcError(200, 7), expected: FAILED },
   {
     what: "result of another shape",
     call: result(`{"resultType":"complete","content":7}`),
@@ -185,11 +194,31 @@ const MODERN_FAULTS: readonly Fault[] = [
   },
 ];
 
-for (const era of ["modern", "legacy"] as const) {
-  for (const { what, call, expected } of [...FAULTS, ...era === "modern" ? MODERN_FAULTS : []]) {
-    Deno.test(`Connection.execute() proves what it can, ${era}: ${what}`, async () => {
+const LEGACY_FAULTS: readonly Fault[] = [
+  { what: "400 with -32020", call: rpcError(400, -32020), expected: FAILED },
+];
+
+/** With credentials that are renewed, the SDK makes a modern server's calls. */
+const PATHS = [
+  { path: "modern", era: "modern", faults: [...FAULTS, ...MODERN_FAULTS], options: {} },
+  {
+    path: "modern by the SDK",
+    era: "modern",
+    faults: [...FAULTS, ...MODERN_FAULTS],
+    options: { authProvider: { token: () => Promise.resolve("t") } },
+  },
+  { path: "legacy", era: "legacy", faults: [...FAULTS, ...LEGACY_FAULTS], options: {} },
+] as const;
+
+for (const { path, era, faults, options } of PATHS) {
+  for (const { what, call, expected } of faults) {
+    Deno.test(`Connection.execute() proves what it can, ${path}: ${what}`, async () => {
       await using server = startFaultServer({ era, handlers: { "tools/call": call } });
-      const connector = createMcpConnector({ url: server.url, maxAnswerBytes: 4_000 });
+      const connector = createMcpConnector({
+        url: server.url,
+        maxAnswerBytes: 4_000,
+        ...options,
+      });
       const connection = await connector.connect(limits());
       assertEquals(connection.era, era);
       const error = await failureOf(
