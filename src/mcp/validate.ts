@@ -1,7 +1,6 @@
 import { type OutputUnit, type SchemaDraft, Validator } from "@cfworker/json-schema";
 import type { JsonObject, JsonValue } from "../client/ports.ts";
 import type { ArgumentIssue } from "../errors/errors.ts";
-import { type Acceptor, compileAcceptor } from "./acceptor.ts";
 
 /** Checks values against the schemas of a connection's tools; compiles each schema once. */
 export interface SchemaChecker {
@@ -17,22 +16,16 @@ const DRAFTS: ReadonlyMap<string, SchemaDraft> = new Map([
   ["http://json-schema.org/draft-06/schema", "7"],
 ]);
 
-/** A schema made ready: a quick yes where it can be had, and what tells what is wrong. */
-interface Compiled {
-  readonly accept: Acceptor | undefined;
-  readonly validator: Validator;
-}
-
 /** Creates a checker that forgets a schema with its tool. */
 export function createSchemaChecker(): SchemaChecker {
-  const schemas = new WeakMap<JsonObject, Compiled | null>();
+  const compiled = new WeakMap<JsonObject, Validator | null>();
   return {
     check(schema, value) {
-      let compiled = schemas.get(schema);
-      if (compiled === undefined) schemas.set(schema, compiled = compile(schema));
-      if (compiled === null || compiled.accept?.(value)) return [];
+      let validator = compiled.get(schema);
+      if (validator === undefined) compiled.set(schema, validator = compile(schema));
+      if (validator === null) return [];
       try {
-        return toIssues(compiled.validator.validate(value).errors);
+        return toIssues(validator.validate(value).errors);
       } catch {
         // A reference that leads nowhere, or in circles, shows only now. The server checks alone.
         return [];
@@ -41,14 +34,13 @@ export function createSchemaChecker(): SchemaChecker {
   };
 }
 
-function compile(schema: JsonObject): Compiled | null {
+function compile(schema: JsonObject): Validator | null {
   const dialect = schema["$schema"];
   const draft = typeof dialect === "string" ? DRAFTS.get(dialect.replace(/#$/, "")) : "2020-12";
   if (draft === undefined) return null;
   try {
     // The library writes into the schema that it is given.
-    const validator = new Validator(structuredClone(schema), draft, false);
-    return { accept: compileAcceptor(schema), validator };
+    return new Validator(structuredClone(schema), draft, false);
   } catch {
     return null;
   }
