@@ -140,9 +140,14 @@ export function createMcpConnector(options: McpConnectorOptions): Connector {
 }
 
 function resolveUrl(value: unknown): URL {
-  const url = URL.parse(String(value));
+  const text = String(value);
+  const url = URL.parse(text);
   const ofHttp = url?.protocol === "http:" || url?.protocol === "https:";
-  if (url === null || !ofHttp) return refuse("url", "an absolute http: or https: URL", value);
+  if (url === null || !ofHttp) {
+    // What stands before an "@" may be a password.
+    const shown = text.includes("@") ? "not shown" : text;
+    return refuse("url", "an absolute http: or https: URL", shown);
+  }
   if (url.username === "" && url.password === "") return url;
   return refuse("url", "without credentials", "not shown");
 }

@@ -389,6 +389,8 @@ Deno.test("createMcpConnector() refuses what it cannot use", async () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ url: "files.example" }, "'url' must be an absolute http: or https: URL"],
     [{ url: "ftp://files.example" }, "'url' must be an absolute http: or https: URL"],
+    [{ url: "ftp://u:secret@files.example" }, "'url' must be an absolute http: or https: URL"],
+    [{ url: "u:secret@files.example" }, "'url' must be an absolute http: or https: URL"],
     [{ url: "http://u:secret@files.example" }, "'url' must be without credentials"],
     [{ url: "http://a.example", era: "old" }, `'era' must be "auto" or "legacy"`],
     [{ url: "http://a.example", headers: { "a b": "c" } }, "'headers' must be names and values"],
