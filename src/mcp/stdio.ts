@@ -70,7 +70,7 @@ const PROBE_TIMEOUT_MS = 15_000;
  *
  * @param options Which program to run.
  * @returns A connector for the configuration of an `AutoMCPClient`.
- * @throws {TypeError} If an option is unknown or `command` is missing.
+ * @throws {TypeError} If an option is unknown, `command` is missing or `era` is none.
  *
  * @example A program with a variable of its own
  * ```ts
@@ -91,6 +91,11 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
   if (typeof command !== "string" || command === "") {
     throw new TypeError(
       `Cannot ${act} as 'command' must name a program: current value is ${String(command)}`,
+    );
+  }
+  if (era !== "auto" && era !== "legacy") {
+    throw new TypeError(
+      `Cannot ${act} as 'era' must be "auto" or "legacy": current value is ${String(era)}`,
     );
   }
   let legacy = era === "legacy";

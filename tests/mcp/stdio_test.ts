@@ -81,6 +81,11 @@ Deno.test("createStdioConnector() refuses what it cannot use", () => {
     TypeError,
     "did you mean 'args'?",
   );
+  assertThrows(
+    () => createStdioConnector({ command: "a", era: "old" } as never),
+    TypeError,
+    `'era' must be "auto" or "legacy": current value is old`,
+  );
 });
 
 /** Asks again and again, for at most two seconds, until the answer is truthy. */
