@@ -107,9 +107,7 @@ front.all("/v1/*", async (c) => {
   const principal = c.get("principal");
   const { shards } = configOf(c.env);
   const count = Object.hasOwn(shards, principal) ? shards[principal]! : 1;
-  // An execution lives in the shard that its id begins with; whatever is new may go to any.
-  const id = /^\/v1\/executions\/(\d{1,6})-/.exec(c.req.path);
-  const shard = id === null ? Math.floor(Math.random() * count) : Number(id[1]) % count;
+  const shard = pickShard(c.req.raw, count);
   // The request goes on untouched, so that the caller's disconnect reaches the object.
   return mutable(await c.env.HOSTS.getByName(`${principal}/${shard}`).fetch(c.req.raw));
 });
@@ -123,6 +121,20 @@ front.all("*", async (c) => {
   const response = await c.env.ASSETS.fetch(c.req.raw);
   return response.status === 404 ? c.notFound() : mutable(response);
 });
+
+/**
+ * An execution lives in the shard that its id begins with, and a request that is sent again must find
+ * the shard where it was first; whatever else is new may go to any.
+ */
+function pickShard({ url, headers }: Request, count: number): number {
+  const id = /^\/v1\/executions\/(\d{1,6})-/.exec(new URL(url).pathname);
+  if (id !== null) return Number(id[1]) % count;
+  const requestId = headers.get("automcp-request-id");
+  if (requestId === null) return Math.floor(Math.random() * count);
+  let hash = 0;
+  for (let i = 0; i < requestId.length; i++) hash = (hash * 31 + requestId.charCodeAt(i)) >>> 0;
+  return hash % count;
+}
 
 /** The headers of an answer that was fetched cannot be set. */
 function mutable(response: Response): Response {

@@ -36,6 +36,7 @@ export async function withDeadline<T>(
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort, { once: true });
   const timeoutMs = deadline.remainingMs();
+  if (timeoutMs === 0) onTimeout();
   const undo = timeoutMs === Infinity ? undefined : clock.setTimer(timeoutMs, onTimeout);
   try {
     return await fn();

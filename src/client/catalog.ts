@@ -107,7 +107,8 @@ export function createCatalog(
     },
     async find(name, mustBeFresh, signal) {
       const found = pick(name);
-      if (found === undefined ? isFresh() : found.fresh || !mustBeFresh) return found;
+      const needed = mustBeFresh || found?.operation.effect !== undefined;
+      if (found === undefined ? isFresh() : found.fresh || !needed) return found;
       try {
         await reload(signal);
       } catch (error) {

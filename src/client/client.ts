@@ -1,7 +1,7 @@
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 import { checkOptions, checkValue, didYouMean } from "../errors/misuse.ts";
 import { ProgressTracker } from "../progress/tracker.ts";
-import { CLOSE_RULES, type CloseOptions, DEFAULT_GRACE_MS } from "../resilience/pool_options.ts";
+import { type CloseOptions, resolveCloseOptions } from "../resilience/pool_options.ts";
 import {
   type ClientConfig,
   resolveClientConfig,
@@ -180,8 +180,8 @@ export class AutoMCPClient {
    * ```
    */
   close(options: CloseOptions = {}): Promise<void> {
-    checkOptions("close", options, CLOSE_RULES);
-    return this.#closed ??= this.#close(options.graceMs ?? DEFAULT_GRACE_MS);
+    const { graceMs } = resolveCloseOptions(options);
+    return this.#closed ??= this.#close(graceMs);
   }
 
   /** Closes the client with the default grace. */

@@ -103,7 +103,7 @@ export class ClientGroup {
     const controller = new AbortController();
     const onTimeout = (): void => {
       const facts = { delivery: "not_sent", cause: server.lastError } as const;
-      const message = `'${server.name}' did not list by its deadline`;
+      const message = `'${this.name}' did not end by its deadline`;
       controller.abort(createClientError("deadline_exceeded", message, facts));
     };
     const { operations, ttlMs } = await withDeadline(

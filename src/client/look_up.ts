@@ -1,5 +1,5 @@
-import { concludeError } from "../errors/conclude.ts";
-import { createClientError, isClientError } from "../errors/errors.ts";
+import { asClientError, concludeError } from "../errors/conclude.ts";
+import { createClientError } from "../errors/errors.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { Call } from "./call.ts";
 
@@ -11,21 +11,21 @@ import type { Call } from "./call.ts";
  */
 export async function lookUp(call: Call): Promise<FoundOperation> {
   try {
-    let found = await call.find();
-    if (found === undefined) {
-      const message = `'${call.group}' has no operation '${call.operation}'`;
-      throw createClientError("operation_not_found", message);
+    for (let mustBeFresh: true | undefined;; mustBeFresh = true) {
+      const found = await call.find(mustBeFresh);
+      if (found === undefined) {
+        const message = `'${call.group}' has no operation '${call.operation}'`;
+        throw createClientError("operation_not_found", message);
+      }
+      const issues = found.validate?.(found.operation, call.arguments) ?? [];
+      if (issues.length === 0) return found;
+      if (found.fresh || mustBeFresh) {
+        const message = "The arguments break the schema";
+        throw createClientError("invalid_arguments", message, { issues });
+      }
     }
-    let issues = found.validate?.(found.operation, call.arguments) ?? [];
-    if (issues.length > 0 && !found.fresh) {
-      found = await call.find(true) ?? found;
-      issues = found.validate?.(found.operation, call.arguments) ?? [];
-    }
-    if (issues.length === 0) return found;
-    const message = `The arguments do not match the schema of '${call.operation}'`;
-    throw createClientError("invalid_arguments", message, { issues });
   } catch (error) {
-    if (call.controller.signal.aborted || !isClientError(error)) throw error;
-    throw concludeError(error, { delivery: "not_sent" });
+    if (call.controller.signal.aborted) throw error;
+    throw concludeError(asClientError(error), { delivery: "not_sent" });
   }
 }

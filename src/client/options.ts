@@ -55,8 +55,8 @@ export interface GroupDescription {
 /** What the options of an execution must be. */
 export const EXECUTE_RULES: OptionRules<ExecuteOptions> = {
   timeoutMs: TIMEOUT_RULE,
-  deadline: {},
-  signal: {},
+  deadline: { type: "object" },
+  signal: { type: "object" },
   effect: { oneOf: EFFECTS },
   trace: {},
   executionId: { type: "string" },

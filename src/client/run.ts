@@ -1,6 +1,7 @@
 import { executeWithBoundary } from "../errors/boundary.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { type Delivery, type Effect, strongerDelivery } from "../errors/delivery.ts";
+import { asClientError } from "../errors/conclude.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
 import type {
   ExecutionEvent,
@@ -16,7 +17,7 @@ import type { FoundOperation } from "./catalog.ts";
 import type { ClientEvent } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import { lookUp } from "./look_up.ts";
-import type { Connection, ConnectionResult, OperationDescriptor } from "./ports.ts";
+import type { Connection, ConnectionResult } from "./ports.ts";
 import { countCode } from "./stats.ts";
 import { classifyAttempt, concludeExecution } from "./verdict.ts";
 
@@ -134,47 +135,45 @@ export class Run implements Execution {
       this.#effect = this.#call.effectOf(this.#found);
     }
     const lease = await server.pool.acquire({ signal, deadline });
-    if (signal.aborted) {
-      lease.release();
-      throw signal.reason;
-    }
     const attempt = ++this.attempts;
     const before = this.#delivery;
     const startedMs = clock.now();
+    let delivery: Delivery = "not_sent";
+    let code: ErrorCode | undefined;
     counts.attempts++;
     tracker.startAttempt(this.id, attempt, this.#why);
     this.#emit?.({ type: "attempt.start", attempt, generation: lease.generation });
     // Until the connection has proved otherwise, what it was given may be on its way.
-    this.#delivery = strongerDelivery(before, "unknown");
-    const ended = (delivery: Delivery, code?: ErrorCode): void => {
+    const onSend = (): void => void (this.#delivery = delivery = "unknown");
+    try {
+      const result = await abortable(this.#send(lease, this.#found, attempt, onSend), signal);
+      delivery = "executed";
+      return result;
+    } catch (error) {
+      if (!signal.aborted && isClientError(error)) ({ delivery, code } = error);
+      throw error;
+    } finally {
       this.#delivery = strongerDelivery(before, delivery);
       const elapsedMs = clock.now() - startedMs;
       this.#emit?.({ type: "attempt.end", attempt, delivery, ...(code && { code }), elapsedMs });
-    };
-    try {
-      const result = await abortable(this.#send(lease, this.#found.operation, attempt), signal);
-      ended("executed");
-      return result;
-    } catch (error) {
-      if (signal.aborted || !isClientError(error)) ended("unknown");
-      else ended(error.delivery, error.code);
-      throw error;
     }
   }
 
   /** Sends, and gives the lease back when the connection is done, which an abort does not wait for. */
   async #send(
     lease: ManagedResource<Connection>,
-    operation: OperationDescriptor,
+    { operation }: FoundOperation,
     attempt: number,
+    onSend: () => void,
   ): Promise<ConnectionResult> {
-    const { controller: { signal }, deadline, trace, tracker } = this.#call;
+    const { controller: { signal }, deadline, trace, tracker, arguments: args } = this.#call;
     const effect = this.#effect ?? "unsafe";
-    const { arguments: args } = this.#call;
     const request = { operation, arguments: args, effect, attempt, ...(trace && { trace }) };
     const onProgress = (report: ProgressReport): void =>
       tracker.updateProgress(this.id, report, attempt);
     try {
+      signal.throwIfAborted();
+      onSend();
       return await executeWithBoundary(
         () => lease.value.execute(request, { signal, deadline, onProgress }),
         { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
@@ -216,11 +215,7 @@ export class Run implements Execution {
       this.#end("cancelled", "aborted");
       return signal.reason;
     }
-    const ended = this.#endedBy ?? error;
-    const known = isClientError(ended)
-      ? ended
-      : createClientError("internal", "A defect", { cause: ended });
-    const concluded = concludeExecution(known, this.operation, {
+    const concluded = concludeExecution(asClientError(this.#endedBy ?? error), this.operation, {
       effect: this.#effect ?? "unsafe",
       delivery: this.#delivery,
       attempts: this.attempts,

@@ -80,7 +80,7 @@ export class Server {
         () => this.#connector.connect({ signal, deadline }),
         { action, signal, code: "internal", delivery: "not_sent" },
       );
-      connecting.then((late) => void (signal.aborted && late.close()), () => {});
+      connecting.then((late) => signal.aborted ? late.close() : undefined).catch(() => {});
       const connection = await abortable(connecting, signal);
       connection.closed.addEventListener("abort", () => {
         this.pool.evict(connection, connection.closed.reason);

@@ -7,7 +7,7 @@ import {
   type ErrorFacts,
   isClientError,
 } from "../errors/errors.ts";
-import { type FailedAttempt, toFailedAttempt } from "../resilience/retry.ts";
+import { classifyClientError, type FailedAttempt } from "../resilience/retry.ts";
 
 /**
  * Errors that stay themselves although an unsafe operation may have run: the server did answer, the
@@ -31,12 +31,13 @@ export function classifyAttempt(
   effect: Effect,
   sessionReplaced: boolean,
 ): FailedAttempt | undefined {
-  if (!isClientError(error) || !isSafeToRepeat(effect, error.delivery)) return undefined;
-  const failed = toFailedAttempt(error);
-  switch (error.code) {
+  const failed = classifyClientError(error);
+  if (failed === undefined || !isSafeToRepeat(effect, failed.delivery)) return undefined;
+  const { code, cause } = error as ClientError;
+  switch (code) {
     case "pool_timeout":
       // A busy pool is final; a server that cannot be reached now is waited for until the deadline.
-      return isClientError(error.cause) && error.cause.temporary
+      return isClientError(cause) && cause.temporary
         ? { ...failed, repaired: true }
         : undefined;
     case "pool_full":
@@ -65,6 +66,6 @@ export function concludeExecution(
   if (facts.effect !== "unsafe" || delivery !== "unknown" || KEPT_CODES.has(error.code)) {
     return concludeError(error, { ...facts, delivery });
   }
-  const message = `It is unknown whether '${operation}' ran: ${error.message}`;
+  const message = `'${operation}' may have run: ${error.message}`;
   return createClientError("outcome_unknown", message, { ...facts, delivery, cause: error });
 }

@@ -89,6 +89,11 @@ export function createEdgeConnector(options: EdgeConnectorOptions): Connector {
   };
 }
 
+/** An operation with what the endpoint grants it. */
+interface EndpointOperation extends OperationDescriptor {
+  readonly timeoutMs?: unknown;
+}
+
 function createConnection(
   endpoint: Endpoint,
   group: string,
@@ -100,7 +105,10 @@ function createConnection(
     const settled = work.catch(() => {}).finally(() => pending.delete(settled));
     pending.add(settled);
   };
-  const context: RunContext = { endpoint, group, onEvent, background, closed: closing.signal };
+  const limitsMs = new Map<string, number>();
+  const maxTimeoutMs = (operation: string): number => limitsMs.get(operation) ?? Infinity;
+  const closed = closing.signal;
+  const context: RunContext = { endpoint, group, onEvent, background, maxTimeoutMs, closed };
   return {
     era: "edge",
     server: undefined,
@@ -108,7 +116,11 @@ function createConnection(
     closed: closing.signal,
     async describe(options) {
       checkOpen(closing.signal, options.signal, "safe");
-      return await describe(endpoint, group, options);
+      const list = await describe(endpoint, group, options);
+      for (const { name, timeoutMs } of list.operations) {
+        if (typeof timeoutMs === "number" && timeoutMs >= 1) limitsMs.set(name, timeoutMs);
+      }
+      return list;
     },
     execute: (request, options) => runOnEndpoint(context, request, options),
     async check({ signal }) {
@@ -128,7 +140,7 @@ async function describe(
   endpoint: Endpoint,
   group: string,
   { signal }: ConnectionOptions,
-): Promise<OperationList> {
+): Promise<OperationList & { operations: readonly EndpointOperation[] }> {
   const response = await endpoint.send({
     method: "GET",
     path: ["v1", "groups", group, "operations"],
@@ -143,7 +155,7 @@ async function describe(
 async function readList(
   response: Response,
   signal: AbortSignal,
-): Promise<{ operations: OperationDescriptor[] }> {
+): Promise<{ operations: EndpointOperation[] }> {
   let text: string;
   try {
     text = await readText(response.body, MAX_LIST_BYTES, signal);
@@ -157,7 +169,7 @@ async function readList(
   throw toClientError({ kind: "unusable_answer" }, { effect: "safe" });
 }
 
-function isList(list: unknown): list is { operations: OperationDescriptor[] } {
+function isList(list: unknown): list is { operations: EndpointOperation[] } {
   return isRecord(list) && Array.isArray(list.operations) && list.operations.every(isDescriptor);
 }
 
@@ -175,8 +187,8 @@ function parseMaxAgeMs(cacheControl: string | null): number {
 
 function resolveUrl(value: string | URL): URL {
   const url = URL.parse(String(value));
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    refuse("url", "an absolute http: or https: URL", value);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username + url.password !== "") {
+    refuse("url", "an absolute http: or https: URL without credentials", "not shown");
   }
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.search = url.hash = "";

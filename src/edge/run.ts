@@ -42,6 +42,8 @@ const MAX_ANSWER_MS = 250;
 export interface RunContext {
   readonly endpoint: Endpoint;
   readonly group: string;
+  /** The longest time that the endpoint grants an operation, as far as it has said. */
+  readonly maxTimeoutMs: (operation: string) => number;
   readonly onEvent: ((event: EdgeEvent) => void) | undefined;
   /** Takes work that goes on after the caller has left. */
   readonly background: (work: Promise<unknown>) => void;
@@ -128,7 +130,8 @@ class Run {
   #start(): Promise<Response> {
     const { operation, arguments: args, effect, trace } = this.#request;
     const remainingMs = this.#options.deadline.remainingMs();
-    const timeoutMs = Math.floor(remainingMs - Math.min(MAX_ANSWER_MS, remainingMs * ANSWER_RATIO));
+    const ownMs = remainingMs - Math.min(MAX_ANSWER_MS, remainingMs * ANSWER_RATIO);
+    const timeoutMs = Math.floor(Math.min(ownMs, this.#context.maxTimeoutMs(operation.name)));
     return this.#context.endpoint.send({
       method: "POST",
       path: ["v1", "groups", this.#context.group, "operations", operation.name],
@@ -137,7 +140,9 @@ class Run {
         "content-type": "application/json",
         // A lost network must not cost the execution: it is followed again, or cancelled by its id.
         "automcp-on-disconnect": "detach",
-        ...(remainingMs < Infinity && { "automcp-timeout-ms": String(Math.max(1, timeoutMs)) }),
+        // Browsers send a POST again on their own when a kept-alive connection breaks.
+        "automcp-request-id": crypto.randomUUID(),
+        ...(timeoutMs < Infinity && { "automcp-timeout-ms": String(Math.max(1, timeoutMs)) }),
         ...(trace !== undefined && { traceparent: trace.traceparent }),
         ...(trace?.tracestate !== undefined && { tracestate: trace.tracestate }),
       },

@@ -1,4 +1,4 @@
-import { type ClientError, createClientError, type ErrorFacts } from "./errors.ts";
+import { type ClientError, createClientError, type ErrorFacts, isClientError } from "./errors.ts";
 
 /**
  * Returns the error of an attempt as the error of its whole execution.
@@ -11,4 +11,10 @@ export function concludeError(error: ClientError, facts: ErrorFacts): ClientErro
   const { code, message, cause, stack } = error;
   const concluded = createClientError(code, message, { ...error as ErrorFacts, cause, ...facts });
   return Object.assign(concluded, { stack });
+}
+
+/** Returns an error of AutoMCP as it is, and anything else as the cause of a defect before a send. */
+export function asClientError(error: unknown): ClientError {
+  if (isClientError(error)) return error;
+  return createClientError("internal", "A defect", { delivery: "not_sent", cause: error });
 }

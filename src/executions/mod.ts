@@ -29,5 +29,6 @@ export type { ExecutionDocument, ExecutionState } from "./document.ts";
 export {
   ExecutionRegistry,
   type ExecutionRegistryOptions,
+  type StartRequest,
   type TrackedExecution,
 } from "./registry.ts";

@@ -23,6 +23,14 @@ export interface ExecutionRegistryOptions {
   readonly clock?: Clock;
 }
 
+/** A request to start an execution, as its sender identifies it. */
+export interface StartRequest {
+  /** The request's id, unique among those of its owner. */
+  readonly id: string;
+  /** What it asks for, or a digest of that. */
+  readonly content: string;
+}
+
 /** How an execution ended. */
 interface End {
   readonly atMs: number;
@@ -73,6 +81,8 @@ export class ExecutionRegistry {
   readonly #maxEnded: number;
   readonly #clock: Clock;
   readonly #running = new Map<string, Entry>();
+  /** By owner and request, for as long as the execution is known. */
+  readonly #requests = new Map<string, Entry>();
   /** In the order of their ends, so that the oldest comes first. */
   readonly #ended = new Map<string, Entry>();
 
@@ -98,6 +108,7 @@ export class ExecutionRegistry {
    *
    * @param execution The execution.
    * @param owner Who may see it.
+   * @param request The request that started it, if that has an id.
    * @returns The execution, for chaining.
    *
    * @example Remember what is started
@@ -109,9 +120,10 @@ export class ExecutionRegistry {
    * const remember = (execution: Execution) => executions.track(execution, "anonymous");
    * ```
    */
-  track(execution: Execution, owner: string): Execution {
-    const entry = new Entry(execution, owner);
+  track(execution: Execution, owner: string, request?: StartRequest): Execution {
+    const entry = new Entry(execution, owner, request);
     this.#running.set(execution.id, entry);
+    if (request !== undefined) this.#requests.set(keyOf(owner, request.id), entry);
     const end = (outcome: { response: ExecutionResponse } | { error: ClientError }): void => {
       const endedAt = new Date(this.#clock.wall()).toISOString();
       entry.end = { ...outcome, atMs: this.#clock.now(), endedAt };
@@ -152,12 +164,38 @@ export class ExecutionRegistry {
     });
   }
 
+  /**
+   * Returns the execution that a request started, so that the same request, sent again by a browser
+   * or a proxy on its own, starts nothing twice.
+   *
+   * @param request The request.
+   * @param owner Who asks.
+   * @returns The execution; `undefined` if this request has started none that is still known.
+   * @throws {ClientError} `idempotency_key_reused` if the id belongs to another request.
+   *
+   * @example A request that has started nothing yet
+   * ```ts
+   * import { ExecutionRegistry } from "@automcp/client/executions";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const request = { id: "7f9c", content: "add 1 2" };
+   * assertEquals(new ExecutionRegistry().findStarted(request, "me"), undefined);
+   * ```
+   */
+  findStarted(request: StartRequest, owner: string): TrackedExecution | undefined {
+    this.#forget();
+    const entry = this.#requests.get(keyOf(owner, request.id));
+    if (entry === undefined || entry.request?.content === request.content) return entry;
+    throw createClientError("idempotency_key_reused", "The id belongs to another request");
+  }
+
   /** Forgets what has ended long ago, and the oldest of too many. */
   #forget(): void {
     const oldestMs = this.#clock.now() - this.#endedTtlMs;
-    for (const [id, { end }] of this.#ended) {
+    for (const [id, { end, owner, request }] of this.#ended) {
       if (this.#ended.size <= this.#maxEnded && (end?.atMs ?? 0) > oldestMs) return;
       this.#ended.delete(id);
+      if (request !== undefined) this.#requests.delete(keyOf(owner, request.id));
     }
   }
 }
@@ -165,11 +203,13 @@ export class ExecutionRegistry {
 class Entry implements TrackedExecution {
   readonly execution: Execution;
   readonly owner: string;
+  readonly request: StartRequest | undefined;
   end: End | undefined;
 
-  constructor(execution: Execution, owner: string) {
+  constructor(execution: Execution, owner: string, request: StartRequest | undefined) {
     this.execution = execution;
     this.owner = owner;
+    this.request = request;
   }
 
   get ended(): boolean {
@@ -204,4 +244,8 @@ class Entry implements TrackedExecution {
     if (this.end.response !== undefined) return "succeeded";
     return this.end.error?.code === "cancelled" ? "cancelled" : "failed";
   }
+}
+
+function keyOf(owner: string, requestId: string): string {
+  return JSON.stringify([owner, requestId]);
 }

@@ -4,6 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { AutoMCPClient } from "../client/client.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
+import { checkKeys } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { ExecutionRegistry } from "../executions/registry.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
@@ -44,12 +45,15 @@ export interface AppOptions {
   readonly onDefect?: (defect: unknown, id: string) => void;
 }
 
+const OPTION_NAMES = ["client", "auth", "createExecutionId", "clock", "onDefect"];
+
 /**
  * Creates the HTTP endpoint of a client: groups, operations, executions as JSON or as a stream of
  * server-sent events, and every failure as problem details.
  *
  * @param options The client and who may call it.
  * @returns A Hono app; its `fetch` serves under `Deno.serve`, Bun and Workers.
+ * @throws {TypeError} If an option is unknown.
  *
  * @example An endpoint without servers
  * ```ts
@@ -63,6 +67,7 @@ export interface AppOptions {
  * ```
  */
 export function createApp(options: AppOptions): Hono<AuthEnv> {
+  checkKeys("create an app", options, OPTION_NAMES);
   const { client, auth, clock = systemClock, onDefect = logDefect } = options;
   const { createExecutionId = () => crypto.randomUUID() } = options;
   const executions = new ExecutionRegistry({ clock });

@@ -10,6 +10,7 @@ import { describeExecution } from "./executions.ts";
 import {
   prefersEvents,
   readOnDisconnect,
+  readRequestId,
   readTimeoutMs,
   readTrace,
   refuseIdempotencyKey,
@@ -49,13 +50,22 @@ export async function execute(
   const timeoutMs = readTimeoutMs(headers, group.timeoutMsOf(operation));
   const detaches = readOnDisconnect(headers) === "detach";
   const trace: TraceContext | undefined = readTrace(headers);
+  const requestId = readRequestId(headers);
   const args = await readArguments(request);
-  const execution = group.start(operation, args, {
-    executionId: createExecutionId(),
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(trace !== undefined && { trace }),
-  });
-  executions.track(execution, principal);
+  const start = requestId === undefined
+    ? undefined
+    : { id: requestId, content: await digest([group.name, operation, args]) };
+  // No await from here to `track()`: two copies of one request must not both find nothing.
+  const execution = (start && executions.findStarted(start, principal)?.execution) ??
+    executions.track(
+      group.start(operation, args, {
+        executionId: createExecutionId(),
+        ...(timeoutMs !== undefined && { timeoutMs }),
+        ...(trace !== undefined && { trace }),
+      }),
+      principal,
+      start,
+    );
   if (!detaches) cancelWithCaller(execution, request.signal);
 
   const describe = (attempts: number): Record<string, string> => ({
@@ -104,4 +114,10 @@ async function endsWithoutAttempt(execution: Execution, clock: Clock): Promise<b
   undo();
   void events.return?.();
   return first !== undefined && first.value?.type !== "attempt";
+}
+
+/** Stands for a request's content without keeping it. */
+async function digest(content: unknown): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(content));
+  return String(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }

@@ -30,7 +30,15 @@ export interface OperationsDocument {
   /** The group. */
   readonly group: string;
   /** Its operations, each with what repeating it does. */
-  readonly operations: readonly (OperationDescriptor & { readonly effect: Effect })[];
+  readonly operations: readonly OperationDocument[];
+}
+
+/** An operation of a group. */
+export interface OperationDocument extends OperationDescriptor {
+  /** What repeating it does. */
+  readonly effect: Effect;
+  /** The longest time that a caller may ask for, in milliseconds. */
+  readonly timeoutMs: number;
 }
 
 /** Describes a group for the list; a server that is dead or silent gives a problem, not a failure. */
@@ -68,7 +76,13 @@ export async function describeOperations(
   const { operations, ttlMs } = await group.describe({ signal });
   const maxAge = Math.floor(ttlMs / 1_000);
   return {
-    document: { group: group.name, operations },
+    document: {
+      group: group.name,
+      operations: operations.map((operation) => ({
+        ...operation,
+        timeoutMs: group.timeoutMsOf(operation.name),
+      })),
+    },
     // Private, because what a server lists may depend on whose credentials the endpoint holds.
     cacheControl: maxAge > 0 ? `private, max-age=${maxAge}` : "private, no-cache",
   };

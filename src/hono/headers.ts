@@ -67,3 +67,10 @@ export function readLastEventId(headers: Headers, after: string | undefined): nu
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw refusal("invalid_request", "Last-Event-ID and 'after' must be the id of an event");
 }
+
+/** Reads the id of the request itself, which a repeat by the network carries too. */
+export function readRequestId(headers: Headers): string | undefined {
+  const text = headers.get("automcp-request-id");
+  if (text === null || /^[\x21-\x7e]{1,255}$/.test(text)) return text ?? undefined;
+  throw refusal("invalid_request", "AutoMCP-Request-Id must be 1 to 255 visible ASCII characters");
+}

@@ -23,5 +23,5 @@ export { type AppOptions, createApp } from "./app.ts";
 export type { Auth, AuthEnv, AuthKey } from "./auth.ts";
 export { type EndpointConfig, readConfig, type ServerConfig } from "./config.ts";
 export type { ExecutionStateDocument } from "./executions.ts";
-export type { GroupDocument, OperationsDocument } from "./groups.ts";
+export type { GroupDocument, OperationDocument, OperationsDocument } from "./groups.ts";
 export { PROBLEM_STATUS, type ProblemDocument } from "./problem.ts";

@@ -52,7 +52,9 @@ export class Creator<T> {
         });
         return;
       }
-      const creation: Promise<void> = this.#create().finally(() => {
+      // What an option throws by mistake must not start another creation at once.
+      const failed = (defect: unknown) => this.#hooks.failedForGood(defect);
+      const creation: Promise<void> = this.#create().catch(failed).finally(() => {
         this.running.delete(creation);
         this.#hooks.settled();
       });

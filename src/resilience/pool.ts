@@ -1,4 +1,3 @@
-import { checkOptions } from "../errors/misuse.ts";
 import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
 import { type LeaseOwner, ManagedResource, type Slot } from "./managed_resource.ts";
@@ -7,13 +6,12 @@ import {
   type AcquireOptions,
   checkAcquireOptions,
   checkCapacity,
-  CLOSE_RULES,
   type CloseOptions,
-  DEFAULT_GRACE_MS,
   type DestroyReason,
   type PoolOptions,
   type Priority,
   type ResolvedPoolOptions,
+  resolveCloseOptions,
   resolvePoolOptions,
 } from "./pool_options.ts";
 import { countWait, createWaitCounts, type PoolStats, toWaitBuckets } from "./pool_stats.ts";
@@ -174,8 +172,7 @@ export class ResourcePool<T> {
    * ```
    */
   close(options: CloseOptions = {}): Promise<void> {
-    checkOptions("close", options, CLOSE_RULES);
-    const { graceMs = DEFAULT_GRACE_MS } = options;
+    const { graceMs } = resolveCloseOptions(options);
     if (this.#closed === undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#closed = promise; // before anybody is told, who might close it again

@@ -124,11 +124,12 @@ export interface CloseOptions {
   readonly graceMs?: number;
 }
 
-/** How long what is in use may go on if nobody says, in milliseconds. */
-export const DEFAULT_GRACE_MS: number = 5_000;
+const CLOSE_RULES: OptionRules<CloseOptions> = { graceMs: { preset: 5_000, min: 0 } };
 
-/** What the options of closing must be. */
-export const CLOSE_RULES: OptionRules<CloseOptions> = { graceMs: { min: 0 } };
+/** Checks how to close and fills in what is left out. */
+export function resolveCloseOptions(options: CloseOptions): Required<CloseOptions> {
+  return resolveOptions("close", options, CLOSE_RULES);
+}
 
 /** {@linkcode PoolOptions} with every value known and checked. */
 export interface ResolvedPoolOptions<T> extends Required<Omit<PoolOptions<T>, "onEvent">> {

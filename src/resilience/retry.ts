@@ -1,5 +1,5 @@
 import { type Delivery, type Effect, EFFECTS, isSafeToRepeat } from "../errors/delivery.ts";
-import { type ClientError, isClientError } from "../errors/errors.ts";
+import { isClientError } from "../errors/errors.ts";
 import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type BackoffOptions, drawBackoffMs } from "./backoff.ts";
 import { type Clock, MAX_TIMER_MS, systemClock, systemRandom } from "./clock.ts";
@@ -120,15 +120,11 @@ const RULES: OptionRules<RetryOptions> = {
   random: { preset: systemRandom, type: "function" },
 };
 
-/** Judges an error of AutoMCP by what it carries. */
-export function toFailedAttempt(error: ClientError): FailedAttempt {
+/** Judges an error of AutoMCP by what it carries; a foreign one proves nothing. */
+export function classifyClientError(error: unknown): FailedAttempt | undefined {
+  if (!isClientError(error)) return undefined;
   const { delivery, temporary, retryAfterMs, code } = error;
   return { delivery, temporary, retryAfterMs, throttled: code === "rate_limited" };
-}
-
-/** Judges any error; a foreign one proves nothing. */
-export function classifyClientError(error: unknown): FailedAttempt | undefined {
-  return isClientError(error) ? toFailedAttempt(error) : undefined;
 }
 
 /**

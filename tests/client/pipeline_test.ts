@@ -2,8 +2,14 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { Delivery, Effect } from "../../src/errors/delivery.ts";
 import type { ErrorCode } from "../../src/errors/codes.ts";
 import { createClientError } from "../../src/errors/errors.ts";
+import { Deadline } from "../../src/resilience/deadline.ts";
 import { settle } from "../support/fake_clock.ts";
-import { data, MemoryConnector, untilAborted } from "../support/memory_connector.ts";
+import {
+  data,
+  type MemoryConnection,
+  MemoryConnector,
+  untilAborted,
+} from "../support/memory_connector.ts";
 import { CountingSignal, createFixture, failing, rejection } from "./support.ts";
 
 /** One failure of each kind: how often it is sent with three attempts, and what is thrown. */
@@ -152,6 +158,61 @@ Deno.test("D1 execution that never got a place ends as not sent", async () => {
   const cause = error.cause as { code: string; cause: { code: string } };
   assertEquals([cause.code, cause.cause.code], ["pool_timeout", "connection_refused"]);
   assertEquals(clock.timers, 0);
+});
+
+Deno.test("D1 execution whose deadline is past sends nothing", async () => {
+  const { clock, connector, group } = createFixture();
+  await group.execute("add", { a: 1, b: 2 });
+  const deadline = new Deadline(clock.now() - 1, clock);
+  const error = await rejection(group.execute("add", {}, { deadline }));
+  assertEquals([error.code, error.delivery, error.attempts], ["deadline_exceeded", "not_sent", 0]);
+  assertEquals([connector.requests.length, clock.timers], [1, 0]);
+});
+
+Deno.test("R6 connection is not asked once the execution has ended, not even in its own events", async () => {
+  const controller = new AbortController();
+  const { connector, client, group } = createFixture({}, {}, {
+    onEvent: ({ type }) => type === "attempt.start" && controller.abort("left"),
+  });
+  const reason = await rejection(group.execute("add", {}, { signal: controller.signal }));
+  assertEquals(reason as unknown, "left");
+  assertEquals(connector.requests.length, 0);
+  assertEquals(client.stats().servers[0]?.pool.leases, 0);
+});
+
+Deno.test("E3 defect before the send proves that nothing was sent", async () => {
+  const { connector, group } = createFixture({
+    validate: () => {
+      throw new TypeError("broken validator");
+    },
+  });
+  const error = await rejection(group.execute("add", {}));
+  assertEquals([error.code, error.delivery, error.attempts], ["internal", "not_sent", 0]);
+  assertEquals(connector.requests.length, 0);
+});
+
+Deno.test("P9 connection that comes too late is closed, whatever its close does", async () => {
+  const late = Promise.withResolvers<MemoryConnection>();
+  const connector = new MemoryConnector();
+  const { clock, client, group } = createFixture({}, {
+    connector: { name: "late", connect: () => late.promise },
+  });
+  const caught = rejection(group.execute("add", {}, { timeoutMs: 10 }));
+  await clock.advance(10);
+  await caught;
+  const closed = client.close();
+  await clock.advance(60_000);
+  await closed;
+  const connection = await connector.connect({
+    signal: new AbortController().signal,
+    deadline: Deadline.after(1, clock),
+  });
+  let closes = 0;
+  connection.close = () => (closes++, Promise.reject(new Error("cannot close")));
+  late.resolve(connection);
+  await settle();
+  await settle();
+  assertEquals(closes, 1);
 });
 
 Deno.test("C2 execution waits for a server that comes back before the deadline", async () => {

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import type { Connection, ExecutionRequest } from "../../src/client/ports.ts";
 import { createEdgeConnector, type EdgeConnectorOptions } from "../../src/edge/mod.ts";
 import { ClientError } from "../../src/errors/errors.ts";
@@ -99,7 +106,9 @@ Deno.test("execute() posts the arguments and follows the events to the result", 
     "https://edge.example/base/v1/groups/demo/operations/add%2Fnumbers",
     { a: 1, b: 2 },
   ]);
-  assertEquals(Object.fromEntries(request.headers), {
+  const { "automcp-request-id": requestId, ...headers } = Object.fromEntries(request.headers);
+  assertMatch(requestId!, /^[0-9a-f-]{36}$/);
+  assertEquals(headers, {
     accept: "text/event-stream",
     authorization: "Bearer k-1",
     "automcp-on-disconnect": "detach",

@@ -172,6 +172,7 @@ appTest("createApp lists a group's operations and knows an unchanged list", asyn
     inputSchema: { type: "object" },
     hints: {},
     effect: "unsafe",
+    timeoutMs: 30_000,
   });
   assertMatch(response.headers.get("cache-control")!, /^private, max-age=(59|60)$/);
   const etag = response.headers.get("etag")!;

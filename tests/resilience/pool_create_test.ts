@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { createClientError } from "../../src/errors/errors.ts";
+import { ResourcePool } from "../../src/resilience/pool.ts";
 import { createRandom } from "../support/random.ts";
 import { CountedAbort, createPool, Creations, flush, QuickClock, watch } from "./support.ts";
 
@@ -318,4 +319,21 @@ Deno.test("F2 ResourcePool destroys a resource whose leasesPerResource is unusab
     await pool.close();
     assertEquals([destroyed, clock.timers], [[1], 0]);
   }
+});
+
+Deno.test("P8 ResourcePool rejects its waiters with what an option throws, and creates no storm", async () => {
+  let creations = 0;
+  const defect = new TypeError("broken option");
+  const pool = new ResourcePool({
+    create: () => {
+      creations++;
+      return Promise.reject(new Error("down"));
+    },
+    isTemporary: () => {
+      throw defect;
+    },
+  });
+  assertStrictEquals(await assertRejects(() => pool.acquire()), defect);
+  assertEquals(creations, 1);
+  await pool.close();
 });
