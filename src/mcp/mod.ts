@@ -1,6 +1,7 @@
 /**
- * Connects the client to MCP servers over Streamable HTTP, of both eras, through the official SDK.
- * Local servers that run as a child process are in `@automcp/client/stdio`.
+ * Connects the client to MCP servers over Streamable HTTP, of both eras. The official SDK makes the
+ * connections; calls of modern servers take a shorter way past it. Local servers that run as a child
+ * process are in `@automcp/client/stdio`.
  *
  * @example A client of one server
  * ```ts

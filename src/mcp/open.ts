@@ -1,4 +1,5 @@
 import { Client, type Transport } from "@modelcontextprotocol/client";
+import { abortable } from "../client/abort.ts";
 import type { ConnectionOptions } from "../client/ports.ts";
 import { CLIENT_INFO } from "./client_info.ts";
 import { McpConnection, type McpConnectionOptions, toTimeoutMs } from "./connection.ts";
@@ -26,31 +27,14 @@ export async function openConnection(
     ...(legacy && { prior: { kind: "legacy" } }),
   });
   try {
-    await abortable(connecting, signal, () => transport.close());
+    await abortable(connecting, signal);
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) {
+      // The SDK's handshake cannot be stopped by a signal, only by closing its transport.
+      void transport.close().catch(() => {});
+      throw signal.reason;
+    }
     throw toFailure(error, { act: "connect", effect: "safe", treat503AsNotExecuted });
   }
   return new McpConnection(client, options);
-}
-
-/** The SDK's handshake cannot be stopped by a signal, only by closing its transport. */
-async function abortable(
-  work: Promise<void>,
-  signal: AbortSignal,
-  close: () => Promise<void>,
-): Promise<void> {
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => {
-      reject(signal.reason);
-      void close().catch(() => {});
-    };
-    signal.addEventListener("abort", abort, { once: true });
-  });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    if (abort !== undefined) signal.removeEventListener("abort", abort);
-  }
 }

@@ -70,7 +70,7 @@ const PROBE_TIMEOUT_MS = 15_000;
  *
  * @param options Which program to run.
  * @returns A connector for the configuration of an `AutoMCPClient`.
- * @throws {TypeError} If an option is unknown, `command` is missing or `era` is none.
+ * @throws {TypeError} If an option is unknown, missing or malformed.
  *
  * @example A program with a variable of its own
  * ```ts
