@@ -44,7 +44,11 @@ export class ModelNetwork {
     const message: ClientMessage = text === "" ? {} : JSON.parse(text);
     const isCall = message.method === "tools/call";
     if (isCall || this.#server.isDown) this.sends++;
-    if (this.#server.isDown) return exchange.fail(createRefusal());
+    if (this.#server.isDown) {
+      const call = message.params?.arguments?.call ?? -1;
+      this.#server.trace.push({ atMs: this.#clock.now(), call, what: "connection refused" });
+      return exchange.fail(createRefusal());
+    }
     if (method === "DELETE") return exchange.answer(200, null);
     if (method !== "POST") return exchange.answer(405, null);
     if (!this.#admits(exchange, headers, message)) return;
