@@ -37,9 +37,7 @@ export function classifyAttempt(
   switch (code) {
     case "pool_timeout":
       // A busy pool is final; a server that cannot be reached now is waited for until the deadline.
-      return isClientError(cause) && cause.temporary
-        ? { ...failed, repaired: true }
-        : undefined;
+      return isClientError(cause) && cause.temporary ? { ...failed, repaired: true } : undefined;
     case "pool_full":
     case "shed":
       return undefined;

@@ -101,7 +101,7 @@ class Run {
 
   async follow(): Promise<ConnectionResult> {
     const { closed } = this.#context;
-    const close = (): void => this.#link.abort(this.#lost());
+    const close = (): void => this.abandon();
     closed.addEventListener("abort", close, { once: true });
     try {
       let response: Response | undefined = await this.#start();
@@ -120,7 +120,7 @@ class Run {
     }
   }
 
-  /** The caller has left: cancels the execution, as soon as its id is known. */
+  /** The caller has left, or the connection is closed: cancels the execution, as soon as its id is known. */
   abandon(): void {
     if (this.#executionId !== undefined) return this.#cancel(this.#executionId);
     const { clock } = this.#context.endpoint;
@@ -213,7 +213,7 @@ class Run {
       case "execution":
         if (!isRecord(data) || typeof data.id !== "string") return undefined;
         this.#executionId = data.id;
-        if (this.#options.signal.aborted) this.#cancel(data.id);
+        if (this.#options.signal.aborted || this.#context.closed.aborted) this.#cancel(data.id);
         return undefined;
       case "progress": {
         const report = toReport(data);

@@ -231,12 +231,27 @@ class Entry implements TrackedExecution {
     };
   }
 
-  async *events(after: number = 0): AsyncGenerator<ExecutionEvent> {
-    for await (const event of this.execution.events) {
-      if (event.type !== "gap") {
-        if (event.seq > after) yield event;
-      } else if (event.to > after) yield { ...event, from: Math.max(event.from, after + 1) };
-    }
+  events(after: number = 0): AsyncIterable<ExecutionEvent> {
+    const { events } = this.execution;
+    return {
+      [Symbol.asyncIterator]() {
+        const reader = events[Symbol.asyncIterator]();
+        return {
+          async next() {
+            while (true) {
+              const next = await reader.next();
+              const event = next.done ? undefined : eventAfter(next.value, after);
+              if (next.done || event !== undefined) return { ...next, value: event };
+            }
+          },
+          // Not a generator's: a reader that leaves must not wait for the next event first.
+          async return() {
+            await reader.return?.();
+            return { done: true, value: undefined };
+          },
+        } as AsyncIterator<ExecutionEvent>;
+      },
+    };
   }
 
   #state(): ExecutionState {
@@ -244,6 +259,12 @@ class Entry implements TrackedExecution {
     if (this.end.response !== undefined) return "succeeded";
     return this.end.error?.code === "cancelled" ? "cancelled" : "failed";
   }
+}
+
+/** Returns what a reader that knows all events up to a number has not seen of an event. */
+function eventAfter(event: ExecutionEvent, after: number): ExecutionEvent | undefined {
+  if (event.type !== "gap") return event.seq > after ? event : undefined;
+  return event.to > after ? { ...event, from: Math.max(event.from, after + 1) } : undefined;
 }
 
 function keyOf(owner: string, requestId: string): string {

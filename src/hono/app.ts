@@ -1,10 +1,10 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { etag } from "hono/etag";
 import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { AutoMCPClient } from "../client/client.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { checkKeys } from "../errors/misuse.ts";
+import { checkKeys, misuse } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { ExecutionRegistry } from "../executions/registry.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
@@ -16,8 +16,12 @@ import { problemResponse, refusal, toCallerError } from "./problem.ts";
 
 /** What an endpoint is made of. */
 export interface AppOptions {
-  /** The client whose operations are called. Who gives it closes it. */
-  readonly client: AutoMCPClient;
+  /**
+   * The client whose operations are called, or what returns the one of a principal: always the same
+   * for one principal and another for each, so that no two share a session. Who gives them closes
+   * them.
+   */
+  readonly client: AutoMCPClient | ((principal: string) => AutoMCPClient);
   /**
    * Who may call. Without it the endpoint refuses everything under `/v1`.
    *
@@ -37,8 +41,8 @@ export interface AppOptions {
    */
   readonly clock?: Clock;
   /**
-   * Called with each defect, before the caller gets a problem `internal` that names nothing but the
-   * id. If it throws, the error is reported in a microtask.
+   * Called with each defect and the id by which the caller hears of it, that of the execution if it
+   * was in one. If it throws, the error is reported in a microtask.
    *
    * @default {console.error}
    */
@@ -53,7 +57,7 @@ const OPTION_NAMES = ["client", "auth", "createExecutionId", "clock", "onDefect"
  *
  * @param options The client and who may call it.
  * @returns A Hono app; its `fetch` serves under `Deno.serve`, Bun and Workers.
- * @throws {TypeError} If an option is unknown.
+ * @throws {TypeError} If an option is unknown, or several principals would share one client.
  *
  * @example An endpoint without servers
  * ```ts
@@ -68,13 +72,14 @@ const OPTION_NAMES = ["client", "auth", "createExecutionId", "clock", "onDefect"
  */
 export function createApp(options: AppOptions): Hono<AuthEnv> {
   checkKeys("create an app", options, OPTION_NAMES);
-  const { client, auth, clock = systemClock, onDefect = logDefect } = options;
+  const { auth, clock = systemClock, onDefect = logDefect } = options;
+  const clientOf = resolveClient(options);
   const { createExecutionId = () => crypto.randomUUID() } = options;
   const executions = new ExecutionRegistry({ clock });
   const app = new Hono<AuthEnv>();
 
   const toFailure = (error: unknown): ClientError => {
-    if (isClientError(error) && error.code !== "internal") return toCallerError(error);
+    if (isClientError(error)) return toCallerError(error);
     const id = crypto.randomUUID();
     notify(onDefect, error, id);
     return createClientError("internal", `A defect of the endpoint; its log knows it as ${id}`);
@@ -94,23 +99,23 @@ export function createApp(options: AppOptions): Hono<AuthEnv> {
   app.get("/v1/groups", async (c) => {
     const { signal } = c.req.raw;
     const groups = await Promise.all(
-      [...client.groups.values()].map((group) => describeGroup(group, signal, toFailure)),
+      [...clientOf(c).groups.values()].map((group) => describeGroup(group, signal, toFailure)),
     );
     return c.json({ groups }, 200, { "cache-control": "no-store" });
   });
   app.use("/v1/groups/:group/operations", etag());
   app.get("/v1/groups/:group/operations", async (c) => {
-    const group = client.group(c.req.param("group"));
+    const group = clientOf(c).group(c.req.param("group"));
     const { document, cacheControl } = await describeOperations(group, c.req.raw.signal);
     return c.json(document, 200, { "cache-control": cacheControl, "vary": "authorization" });
   });
   app.post("/v1/groups/:group/operations/:operation", (c) => {
     const { group, operation } = c.req.param();
-    const context = { clock, executions, createExecutionId, toFailure };
-    return execute(client.group(group), operation, c.req.raw, c.get("principal"), context);
+    const context = { clock, executions, createExecutionId, toFailure, onDefect };
+    return execute(clientOf(c).group(group), operation, c.req.raw, c.get("principal"), context);
   });
   app.route("/v1/executions", executionRoutes({ clock, executions, toFailure }));
-  app.get("/v1/stats", (c) => c.json(client.stats(), 200, { "cache-control": "no-store" }));
+  app.get("/v1/stats", (c) => c.json(clientOf(c).stats(), 200, { "cache-control": "no-store" }));
   return app;
 }
 
@@ -134,6 +139,17 @@ export function answerFaults<E extends AuthEnv>(
   });
   app.notFound(() =>
     refusal("invalid_request", "The endpoint has no such route", { status: 404 }).getResponse()
+  );
+}
+
+/** Refuses to let principals share what belongs to one of them: sessions, and the numbers of stats. */
+function resolveClient({ client, auth }: AppOptions): (c: Context<AuthEnv>) => AutoMCPClient {
+  if (typeof client === "function") return (c) => client(c.get("principal"));
+  const keys = typeof auth === "object" && "keys" in auth ? auth.keys : [];
+  const principals = new Set(keys.map(({ principal }) => principal)).size;
+  if (principals <= 1) return () => client;
+  throw new TypeError(
+    misuse("create an app", "'client'", "a function of the principal", `one for ${principals}`),
   );
 }
 

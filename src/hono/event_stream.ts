@@ -46,14 +46,18 @@ export function streamEvents(
       controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n${head}`));
     },
     async pull(controller) {
-      const { value: event } = await events.next();
-      const frame = event !== undefined && !isLast(event)
-        ? formatEvent(event)
-        : await formatOutcome(execution, event, describeFailure);
-      controller.enqueue(encoder.encode(frame));
-      if (event === undefined || isLast(event)) {
+      try {
+        const { value: event } = await events.next();
+        const ended = event === undefined || isLast(event);
+        if (ended) stopBeat();
+        const frame = ended
+          ? await formatOutcome(execution, event, describeFailure)
+          : formatEvent(event);
+        controller.enqueue(encoder.encode(frame));
+        if (ended) controller.close();
+      } catch (error) {
         stopBeat();
-        controller.close();
+        throw error;
       }
     },
     cancel() {

@@ -1,7 +1,8 @@
 import type { Execution } from "../client/execution.ts";
 import type { RetryableClientGroup } from "../client/retryable_group.ts";
 import type { TraceContext } from "../client/ports.ts";
-import type { ClientError } from "../errors/errors.ts";
+import { type ClientError, isClientError } from "../errors/errors.ts";
+import { notify } from "../errors/notify.ts";
 import type { ExecutionRegistry } from "../executions/registry.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { readArguments } from "./body.ts";
@@ -33,6 +34,8 @@ export interface ExecuteContext {
   readonly createExecutionId: () => string;
   /** Turns whatever was thrown into what the caller may see. */
   readonly toFailure: (error: unknown) => ClientError;
+  /** Takes each defect. */
+  readonly onDefect: (defect: unknown, id: string) => void;
 }
 
 /** Executes an operation for a request and answers with its response, or with its events. */
@@ -58,11 +61,14 @@ export async function execute(
   // No await from here to `track()`: two copies of one request must not both find nothing.
   const execution = (start && executions.findStarted(start, principal)?.execution) ??
     executions.track(
-      group.start(operation, args, {
-        executionId: createExecutionId(),
-        ...(timeoutMs !== undefined && { timeoutMs }),
-        ...(trace !== undefined && { trace }),
-      }),
+      reportingDefects(
+        group.start(operation, args, {
+          executionId: createExecutionId(),
+          ...(timeoutMs !== undefined && { timeoutMs }),
+          ...(trace !== undefined && { trace }),
+        }),
+        context.onDefect,
+      ),
       principal,
       start,
     );
@@ -92,6 +98,18 @@ export async function execute(
     const failure = toFailure(error);
     return problemResponse(failure, { headers: describe(failure.attempts) });
   }
+}
+
+/** Reports a defect once, where it ended an execution; its readers may be many or none. */
+function reportingDefects(
+  execution: Execution,
+  onDefect: ExecuteContext["onDefect"],
+): Execution {
+  execution.response.catch((error) => {
+    const source = isClientError(error) && error.code === "outcome_unknown" ? error.cause : error;
+    if (isClientError(source) && source.code === "internal") notify(onDefect, error, execution.id);
+  });
+  return execution;
 }
 
 /** A signal that aborts after the answer, as `Deno.serve`'s does, comes too late to cancel. */

@@ -10,8 +10,8 @@ import {
   type DestroyReason,
   type PoolOptions,
   type Priority,
-  type ResolvedPoolOptions,
   resolveCloseOptions,
+  type ResolvedPoolOptions,
   resolvePoolOptions,
 } from "./pool_options.ts";
 import { countWait, createWaitCounts, type PoolStats, toWaitBuckets } from "./pool_stats.ts";

@@ -285,14 +285,34 @@ Deno.test("execute() sends nothing once aborted or closed", async () => {
   assertEquals(edge.requests.length, 0);
 });
 
-Deno.test("close() ends what runs, without a cancel on the endpoint", async () => {
-  const edge = new FakeEndpoint(() => stream(STARTED_EVENT, { open: true }));
+Deno.test("close() ends what runs, on the endpoint too", async () => {
+  const edge = new FakeEndpoint(
+    () => stream(STARTED_EVENT, { open: true }),
+    () => Response.json({}, { status: 202 }),
+  );
   const connection = await edge.connect();
   const result = assertRejects(() => edge.execute(connection), ClientError);
   await settle();
   await connection.close();
   assertEquals((await result).code, "connection_lost");
-  assertEquals([edge.requests.length, edge.clock.timers], [1, 0]);
+  assertEquals(edge.requests.map(({ method }) => method), ["POST", "DELETE"]);
+  assertEquals(edge.clock.timers, 0);
+});
+
+Deno.test("execute() asks for no more time than the endpoint grants the operation", async () => {
+  const operations = [{ name: "add/numbers", inputSchema: {}, hints: {}, timeoutMs: 10_000 }];
+  const edge = new FakeEndpoint(
+    () => Response.json({ operations }),
+    () => stream(STARTED_EVENT, { open: true }),
+    () => Response.json({}, { status: 202 }),
+  );
+  const connection = await edge.connect();
+  await connection.describe(edge.options());
+  const result = assertRejects(() => edge.execute(connection), ClientError);
+  await settle();
+  await connection.close();
+  await result;
+  assertEquals(edge.requests[1]?.headers.get("automcp-timeout-ms"), "10000");
 });
 
 Deno.test("describe() lists the operations for as long as the answer stays fresh", async () => {

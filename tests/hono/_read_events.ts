@@ -1,3 +1,4 @@
+import { assertEquals, assertGreater } from "@std/assert";
 /** One server-sent event as it arrived. */
 export interface ReadEvent {
   readonly id: string;
@@ -27,4 +28,14 @@ export async function* readEvents(response: Response): AsyncGenerator<ReadEvent>
       };
     }
   }
+}
+
+/**
+ * Asserts that steps came one after the other up to the last. One that comes within 100 ms of the
+ * step before is merged with it, as a busy machine may make it.
+ */
+export function assertSteps(steps: readonly number[], last: number): void {
+  assertEquals(steps.at(-1), last);
+  assertEquals(steps, [...new Set(steps)].sort((a, b) => a - b));
+  assertGreater(steps.length, last / 2);
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AutoMCPClient } from "../../src/client/client.ts";
 import { createEdgeConnector } from "../../src/edge/mod.ts";
 import { createApp } from "../../src/hono/app.ts";
@@ -21,12 +21,19 @@ async function withApp(fn: (call: Call) => Promise<void>, auth: Auth = "none"): 
       },
     },
   });
-  const client = new AutoMCPClient("test", { groups: { demo: { connector: server } } });
+  const clients = new Map<string, AutoMCPClient>();
+  const client = (principal: string): AutoMCPClient => {
+    const known = clients.get(principal);
+    if (known !== undefined) return known;
+    const created = new AutoMCPClient(principal, { groups: { demo: { connector: server } } });
+    clients.set(principal, created);
+    return created;
+  };
   const app = createApp({ client, auth });
   try {
     await fn(async (method, path, headers = {}) => await app.request(path, { method, headers }));
   } finally {
-    await client.close({ graceMs: 0 });
+    for (const created of clients.values()) await created.close({ graceMs: 0 });
   }
 }
 
@@ -127,7 +134,69 @@ Deno.test("an execution does not exist for anybody but its principal", async () 
     }
     assertEquals((await (await as("a")("GET", path)).json()).state, "running");
     assertEquals((await as("a")("GET", "/v1/executions/nope")).status, 404);
+    const { name, groups } = await (await as("b")("GET", "/v1/stats")).json();
+    assertEquals([name, groups.demo.started], ["bob", 0]);
   }, { keys });
+  const shared = new AutoMCPClient("shared", { groups: {} });
+  assertThrows(() => createApp({ client: shared, auth: { keys } }), TypeError, "'client'");
+});
+
+Deno.test("a request that arrives again, with its id, joins the execution that it started", async () => {
+  await withApp(async (call) => {
+    const headers = { "automcp-request-id": "r-1" };
+    const path = "/v1/groups/demo/operations/";
+    const [first, second] = await Promise.all([
+      call("POST", `${path}step`, headers),
+      call("POST", `${path}step`, { ...headers, accept: "text/event-stream" }),
+    ]);
+    const { executionId } = await first.json();
+    const events = await Array.fromAsync(readEvents(second));
+    assertEquals(events.at(-1)?.data.executionId, executionId);
+    const third = await (await call("POST", `${path}step`, headers)).json();
+    assertEquals(third.executionId, executionId);
+    const { groups } = await (await call("GET", "/v1/stats")).json();
+    assertEquals(groups.demo.started, 1);
+
+    const other = await call("POST", `${path}fail`, headers);
+    assertEquals([other.status, (await other.json()).code], [422, "idempotency_key_reused"]);
+    const bad = await call("POST", `${path}step`, { "automcp-request-id": "two words" });
+    assertEquals([bad.status, (await bad.json()).code], [400, "invalid_request"]);
+  });
+});
+
+Deno.test("a defect is reported once, with the execution's id, however it is told", async () => {
+  const reported: unknown[] = [];
+  const broken = new MemoryConnector({
+    operations: {
+      fail: () => {
+        throw new Error("broken");
+      },
+    },
+  });
+  const groups = { demo: { connector: broken, operations: { fail: { effect: "safe" as const } } } };
+  const client = new AutoMCPClient("test", { groups });
+  const app = createApp({
+    client,
+    auth: "none",
+    onDefect: (defect, id) => void reported.push([(defect as { code: string }).code, id]),
+  });
+  const response = await app.request("/v1/groups/demo/operations/fail", { method: "POST" });
+  const { code, executionId, attempts } = await response.json();
+  assertEquals([response.status, code, attempts], [500, "internal", 1]);
+  for (let i = 0; i < 3; i++) await app.request(`/v1/executions/${executionId}`);
+  assertEquals(reported, [["internal", executionId]]);
+  await client.close();
+});
+
+Deno.test("a reader of silent events that leaves is let go at once", async () => {
+  await withApp(async (call) => {
+    const path = await start(call, "hang");
+    const response = await call("GET", `${path}/events`, { "last-event-id": "2" });
+    const reader = response.body!.getReader();
+    await reader.read(); // the stream's head; nothing follows while the execution hangs
+    await reader.cancel();
+    assertEquals((await (await call("GET", path)).json()).state, "running");
+  });
 });
 
 Deno.test("createEdgeConnector() follows an execution over a network that breaks, without a gap", async () => {
