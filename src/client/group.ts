@@ -164,7 +164,8 @@ export class ClientGroup {
   }
 
   /**
-   * Runs an operation to its end.
+   * Runs an operation to its end. Misuse throws at once, as with {@linkcode ClientGroup.start}, not by
+   * rejecting.
    *
    * @typeParam T The type of the structured result.
    * @param operation The operation's name.

@@ -44,6 +44,8 @@ export class RetryableClientGroup extends ClientGroup {
    * @param retryOptions The policy's values, and how else this execution differs from the group's.
    * @returns The response. `status: "error"` means that the operation ran and said no.
    * @throws {ClientError} As {@linkcode ClientGroup.execute} does.
+   * @throws {TypeError} If an option is unknown or of the wrong type, at once.
+   * @throws {RangeError} If an option is out of its range, at once.
    * @throws The reason of the signal, untouched.
    *
    * @example One attempt only

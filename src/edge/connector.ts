@@ -6,7 +6,7 @@ import type {
   OperationList,
 } from "../client/ports.ts";
 import { toClientError } from "../errors/classify.ts";
-import { checkKeys } from "../errors/misuse.ts";
+import { checkOptions, type OptionRules } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { BodyTooLongError, readText } from "./body.ts";
 import { createEndpoint, type Endpoint } from "./endpoint.ts";
@@ -46,7 +46,15 @@ export interface EdgeConnectorOptions {
   readonly onEvent?: (event: EdgeEvent) => void;
 }
 
-const OPTION_NAMES = ["url", "group", "key", "name", "fetch", "clock", "onEvent"];
+const RULES: OptionRules<EdgeConnectorOptions> = {
+  url: {},
+  group: { type: "string", required: true },
+  key: { type: "string" },
+  name: { type: "string" },
+  fetch: { type: "function" },
+  clock: { type: "object" },
+  onEvent: { type: "function" },
+};
 /** The longest list of operations that is read, in bytes. */
 const MAX_LIST_BYTES = 16 * 2 ** 20;
 /** RFC 6750 §2.1, so that nothing but a token can get into the header. */
@@ -72,7 +80,7 @@ const KEY_REGEXP = /^[\w.~+/-]+=*$/;
  * ```
  */
 export function createEdgeConnector(options: EdgeConnectorOptions): Connector {
-  checkKeys("create an edge connector", options, OPTION_NAMES);
+  checkOptions("create an edge connector", options, RULES);
   const { group, key, name = group, clock = systemClock, onEvent } = options;
   const url = resolveUrl(options.url);
   if (typeof group !== "string" || group === "") refuse("group", "a name", group);

@@ -70,7 +70,7 @@ export async function runOnEndpoint(
 ): Promise<ConnectionResult> {
   const { signal } = options;
   checkOpen(context.closed, signal, request.effect);
-  const run = new Run(context, request, options);
+  const run = new EdgeRun(context, request, options);
   const following = run.follow();
   context.background(following);
   const abandon = (): void => run.abandon();
@@ -82,7 +82,7 @@ export async function runOnEndpoint(
   }
 }
 
-class Run {
+class EdgeRun {
   readonly #context: RunContext;
   readonly #request: ExecutionRequest;
   readonly #options: AttemptOptions;

@@ -1,6 +1,6 @@
 import type { Execution, ExecutionResponse } from "../client/execution.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import type { ExecutionEvent } from "../progress/events.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import type { ExecutionDocument, ExecutionState } from "./document.ts";
@@ -22,6 +22,12 @@ export interface ExecutionRegistryOptions {
   /** The clock that it is measured on. */
   readonly clock?: Clock;
 }
+
+const RULES: OptionRules<ExecutionRegistryOptions> = {
+  endedTtlMs: { preset: 60_000, min: 0 },
+  maxEnded: { preset: 1_000, min: 0, integer: true },
+  clock: { preset: systemClock, type: "object" },
+};
 
 /** A request to start an execution, as its sender identifies it. */
 export interface StartRequest {
@@ -93,14 +99,14 @@ export class ExecutionRegistry {
    * @throws {RangeError} If a number is out of its range.
    */
   constructor(options: ExecutionRegistryOptions = {}) {
-    const act = "create a registry";
-    checkKeys(act, options, ["endedTtlMs", "maxEnded", "clock"]);
-    this.#endedTtlMs = checkNumber(act, "endedTtlMs", options.endedTtlMs ?? 60_000, { min: 0 });
-    this.#maxEnded = checkNumber(act, "maxEnded", options.maxEnded ?? 1_000, {
-      min: 0,
-      integer: true,
-    });
-    this.#clock = options.clock ?? systemClock;
+    const resolved = resolveOptions<Required<ExecutionRegistryOptions>, ExecutionRegistryOptions>(
+      "create a registry",
+      options,
+      RULES,
+    );
+    this.#endedTtlMs = resolved.endedTtlMs;
+    this.#maxEnded = resolved.maxEnded;
+    this.#clock = resolved.clock;
   }
 
   /**

@@ -4,7 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { AutoMCPClient } from "../client/client.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { checkKeys, misuse } from "../errors/misuse.ts";
+import { checkOptions, misuse, type OptionRules } from "../errors/misuse.ts";
 import { notify } from "../errors/notify.ts";
 import { ExecutionRegistry } from "../executions/registry.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
@@ -49,7 +49,13 @@ export interface AppOptions {
   readonly onDefect?: (defect: unknown, id: string) => void;
 }
 
-const OPTION_NAMES = ["client", "auth", "createExecutionId", "clock", "onDefect"];
+const RULES: OptionRules<AppOptions> = {
+  client: {},
+  auth: {},
+  createExecutionId: { type: "function" },
+  clock: { type: "object" },
+  onDefect: { type: "function" },
+};
 
 /**
  * Creates the HTTP endpoint of a client: groups, operations, executions as JSON or as a stream of
@@ -71,7 +77,7 @@ const OPTION_NAMES = ["client", "auth", "createExecutionId", "clock", "onDefect"
  * ```
  */
 export function createApp(options: AppOptions): Hono<AuthEnv> {
-  checkKeys("create an app", options, OPTION_NAMES);
+  checkOptions("create an app", options, RULES);
   const { auth, clock = systemClock, onDefect = logDefect } = options;
   const clientOf = resolveClient(options);
   const { createExecutionId = () => crypto.randomUUID() } = options;
