@@ -18,7 +18,10 @@ export interface McpConnectorOptions {
   readonly name?: string;
   /** Headers of every request, as `Authorization`. The protocol's own cannot be replaced. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Gets and renews credentials: the SDK's `AuthProvider` or `OAuthClientProvider`. */
+  /**
+   * Gets and renews credentials: the SDK's `AuthProvider` or `OAuthClientProvider`. What needs a user
+   * to log in first fails with `unauthorized`; finish the login with the SDK's `auth()`, call again.
+   */
   readonly authProvider?: AuthProvider | OAuthClientProvider;
   /**
    * Which era the server belongs to. `"auto"` asks it once per connection and remembers a legacy
