@@ -131,18 +131,6 @@ export function checkNumber(act: string, name: string, value: unknown, rule: Val
   return checkValue(act, `'${name}'`, value as number, rule);
 }
 
-/**
- * Refuses options that nobody knows: a misspelt one would be a rule that is silently not applied.
- *
- * @throws {TypeError} With the nearest known name, if the options hold an unknown one.
- */
-export function checkKeys(act: string, options: object, known: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    throw new TypeError(`Cannot ${act} as '${key}' is no known option${didYouMean(key, known)}`);
-  }
-}
-
 /** Asks whether the known name that is most like a wrong one was meant, if it may have been. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const traits = traitsOf(name);

@@ -1,6 +1,6 @@
 import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/client";
 import type { Connector } from "../client/ports.ts";
-import { checkKeys, checkNumber } from "../errors/misuse.ts";
+import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { ModernCaller } from "./modern_caller.ts";
 import { openConnection } from "./open.ts";
@@ -58,17 +58,17 @@ export interface McpConnectorOptions {
   readonly clock?: Clock;
 }
 
-const OPTION_NAMES = [
-  "url",
-  "name",
-  "headers",
-  "authProvider",
-  "era",
-  "maxAnswerBytes",
-  "treat503AsNotExecuted",
-  "fetch",
-  "clock",
-];
+const RULES: OptionRules<McpConnectorOptions> = {
+  url: {},
+  name: { type: "string" },
+  headers: { preset: {}, type: "object" },
+  authProvider: { type: "object" },
+  era: { preset: "auto", oneOf: ["auto", "legacy"] },
+  maxAnswerBytes: { preset: 16 * 2 ** 20, min: 1, integer: true },
+  treat503AsNotExecuted: { preset: true, type: "boolean" },
+  fetch: { type: "function" },
+  clock: { preset: systemClock, type: "object" },
+};
 const ACT = "create an MCP connector";
 
 /**
@@ -96,17 +96,12 @@ const ACT = "create an MCP connector";
  * ```
  */
 export function createMcpConnector(options: McpConnectorOptions): Connector {
-  checkKeys(ACT, options, OPTION_NAMES);
-  const { authProvider, treat503AsNotExecuted = true, era = "auto", clock = systemClock } = options;
+  type Resolved = Required<McpConnectorOptions>;
+  const resolved = resolveOptions<Resolved, McpConnectorOptions>(ACT, options, RULES);
+  const { treat503AsNotExecuted, maxAnswerBytes, era, clock } = resolved;
+  const { authProvider } = options;
   const url = resolveUrl(options.url);
-  if (era !== "auto" && era !== "legacy") refuse("era", '"auto" or "legacy"', era);
-  const headers = checkHeaders(options.headers ?? {});
-  const maxAnswerBytes = checkNumber(
-    ACT,
-    "maxAnswerBytes",
-    options.maxAnswerBytes ?? 16 * 2 ** 20,
-    { min: 1, integer: true },
-  );
+  const headers = checkHeaders(resolved.headers);
   const wire: UpstreamTransportOptions = {
     // The global function is looked up at each call and called without a receiver of ours.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),

@@ -19,7 +19,7 @@
  */
 import type { Connection, ConnectionOptions, Connector } from "../client/ports.ts";
 import { createClientError } from "../errors/errors.ts";
-import { checkKeys } from "../errors/misuse.ts";
+import { misuse, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { ChildTransport } from "./child_transport.ts";
 import { openConnection } from "./open.ts";
 
@@ -61,7 +61,15 @@ export interface StdioConnectorOptions {
   readonly era?: "auto" | "legacy";
 }
 
-const OPTION_NAMES = ["command", "args", "env", "cwd", "stderr", "name", "era"];
+const RULES: OptionRules<StdioConnectorOptions> = {
+  command: { type: "string", required: true },
+  args: { type: "list" },
+  env: { type: "object" },
+  cwd: {},
+  stderr: { oneOf: ["inherit", "ignore"] },
+  name: { type: "string" },
+  era: { preset: "auto", oneOf: ["auto", "legacy"] },
+};
 /** A server that is silent for so long on the question for its era is a legacy one. */
 const PROBE_TIMEOUT_MS = 15_000;
 
@@ -86,18 +94,11 @@ const PROBE_TIMEOUT_MS = 15_000;
  */
 export function createStdioConnector(options: StdioConnectorOptions): Connector {
   const act = "create a stdio connector";
-  checkKeys(act, options, OPTION_NAMES);
-  const { command, name = command, era = "auto" } = options;
-  if (typeof command !== "string" || command === "") {
-    throw new TypeError(
-      `Cannot ${act} as 'command' must name a program: current value is ${String(command)}`,
-    );
-  }
-  if (era !== "auto" && era !== "legacy") {
-    throw new TypeError(
-      `Cannot ${act} as 'era' must be "auto" or "legacy": current value is ${String(era)}`,
-    );
-  }
+  const { command, name = command, era } = resolveOptions<
+    StdioConnectorOptions,
+    StdioConnectorOptions
+  >(act, options, RULES);
+  if (command === "") throw new TypeError(misuse(act, "'command'", "the name of a program", "''"));
   let legacy = era === "legacy";
 
   async function open(limits: ConnectionOptions): Promise<Connection> {

@@ -392,7 +392,7 @@ Deno.test("createMcpConnector() refuses what it cannot use", async () => {
     [{ url: "ftp://u:secret@files.example" }, "'url' must be an absolute http: or https: URL"],
     [{ url: "u:secret@files.example" }, "'url' must be an absolute http: or https: URL"],
     [{ url: "http://u:secret@files.example" }, "'url' must be without credentials"],
-    [{ url: "http://a.example", era: "old" }, `'era' must be "auto" or "legacy"`],
+    [{ url: "http://a.example", era: "old" }, `'era' must be 'auto' or 'legacy'`],
     [{ url: "http://a.example", headers: { "a b": "c" } }, "'headers' must be names and values"],
     [{ url: "http://a.example", maxAnswerBytes: 0 }, "'maxAnswerBytes' must be an integer >= 1"],
     [{ url: "http://a.example", header: {} }, "'header' is no known option"],

@@ -75,7 +75,11 @@ Deno.test("Connector.connect() fails on a program that is no server", async () =
 });
 
 Deno.test("createStdioConnector() refuses what it cannot use", () => {
-  assertThrows(() => createStdioConnector({ command: "" }), TypeError, "'command' must name");
+  assertThrows(
+    () => createStdioConnector({ command: "" }),
+    TypeError,
+    "'command' must be the name of a program",
+  );
   assertThrows(
     () => createStdioConnector({ command: "a", arg: [] } as never),
     TypeError,
@@ -84,7 +88,7 @@ Deno.test("createStdioConnector() refuses what it cannot use", () => {
   assertThrows(
     () => createStdioConnector({ command: "a", era: "old" } as never),
     TypeError,
-    `'era' must be "auto" or "legacy": current value is old`,
+    `'era' must be 'auto' or 'legacy': current value is old`,
   );
 });
 
