@@ -28,11 +28,6 @@ Deno.test("deno.json exports files that exist and publishes what they need", asy
   }
 });
 
-Deno.test("deno.lock is for any registry", async () => {
-  const lock = await Deno.readTextFile(new URL("deno.lock", root));
-  assertEquals(lock.match(/https?:\/\/[^"]*/g), null);
-});
-
 Deno.test("deno.json's version is the newest of the changelog", async () => {
   const changelog = await Deno.readTextFile(new URL("CHANGELOG.md", root));
   assertEquals(/^## (\d+\.\d+\.\d+)/m.exec(changelog)?.[1], manifest.version);
