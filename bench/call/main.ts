@@ -56,6 +56,14 @@ function print(runtime: Runtime, report: Report): void {
   }
 }
 
+if (Deno.args.includes("--help")) {
+  console.log(`Usage: deno task bench:call [--json FILE] [${RUNTIMES.join("|")} …]
+
+Measures one call beside bare fetch and both SDKs, in each runtime; without names, in all.
+
+  --json  a file for the medians, in microseconds`);
+  Deno.exit(0);
+}
 const { file, runtimes } = parseArguments(Deno.args);
 const folder = await Deno.makeTempDir();
 const server = new Deno.Command(Deno.execPath(), {
