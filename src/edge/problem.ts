@@ -1,7 +1,7 @@
 import type { Evidence } from "../errors/classify.ts";
 import { toClientError } from "../errors/classify.ts";
 import { ERROR_CODES, type ErrorCode } from "../errors/codes.ts";
-import { type Delivery, type Effect, isSafeToRepeat } from "../errors/delivery.ts";
+import { DELIVERIES, type Delivery, type Effect, isSafeToRepeat } from "../errors/delivery.ts";
 import {
   type ArgumentIssue,
   type ClientError,
@@ -13,7 +13,6 @@ import { readText } from "./body.ts";
 
 /** The longest problem document that is read, in bytes. */
 const MAX_PROBLEM_BYTES = 2 ** 20;
-const DELIVERIES: readonly unknown[] = ["not_sent", "not_executed", "unknown", "executed"];
 
 /** Parses JSON; `undefined` for text that is none. */
 export function parseJson(text: string): unknown {
@@ -84,7 +83,7 @@ function isErrorCode(code: unknown): code is ErrorCode {
 }
 
 function isDelivery(delivery: unknown): delivery is Delivery {
-  return DELIVERIES.includes(delivery);
+  return (DELIVERIES as readonly unknown[]).includes(delivery);
 }
 
 function isWait(ms: unknown): ms is number {

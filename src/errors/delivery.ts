@@ -21,7 +21,7 @@ export const EFFECTS: readonly Effect[] = ["safe", "idempotent", "unsafe"];
 export type Delivery = "not_sent" | "not_executed" | "unknown" | "executed";
 
 /** The deliveries from the weakest to the strongest claim that something ran. */
-const DELIVERIES: readonly Delivery[] = ["not_sent", "not_executed", "unknown", "executed"];
+export const DELIVERIES: readonly Delivery[] = ["not_sent", "not_executed", "unknown", "executed"];
 
 /**
  * Tells whether an attempt may be repeated without doing anything twice.

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from "hono";
+import { sha256Hex } from "./digest.ts";
 import { refusal } from "./problem.ts";
 
 /** A key that a caller may present, known here by its digest alone. */
@@ -82,9 +83,7 @@ function unauthorized(detail: string, challenge: string) {
 
 /** Looks at every key and every byte, so that the time it takes tells nothing. */
 async function findKeyOwner(keys: readonly AuthKey[], token: string): Promise<string | undefined> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
-  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+  const hex = await sha256Hex(token);
   let owner: string | undefined;
   for (const { principal, sha256 } of keys) {
     if (isSameText(hex, sha256.toLowerCase())) owner = principal;

@@ -6,6 +6,7 @@ import { notify } from "../errors/notify.ts";
 import type { ExecutionRegistry } from "../executions/registry.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { readArguments } from "./body.ts";
+import { sha256Hex } from "./digest.ts";
 import { eventStreamResponse } from "./event_stream.ts";
 import { describeExecution } from "./executions.ts";
 import {
@@ -57,7 +58,7 @@ export async function execute(
   const args = await readArguments(request);
   const start = requestId === undefined
     ? undefined
-    : { id: requestId, content: await digest([group.name, operation, args]) };
+    : { id: requestId, content: await sha256Hex(JSON.stringify([group.name, operation, args])) };
   // No await from here to `track()`: two copies of one request must not both find nothing.
   const execution = (start && executions.findStarted(start, principal)?.execution) ??
     executions.track(
@@ -132,10 +133,4 @@ async function endsWithoutAttempt(execution: Execution, clock: Clock): Promise<b
   undo();
   void events.return?.();
   return first !== undefined && first.value?.type !== "attempt";
-}
-
-/** Stands for a request's content without keeping it. */
-async function digest(content: unknown): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(content));
-  return String(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }

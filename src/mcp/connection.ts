@@ -1,8 +1,4 @@
-import type {
-  CallToolResult,
-  Client,
-  ProgressNotificationParams,
-} from "@modelcontextprotocol/client";
+import type { CallToolResult, Client, RequestOptions } from "@modelcontextprotocol/client";
 import type {
   AttemptOptions,
   Connection,
@@ -23,7 +19,7 @@ import type { Deadline } from "../resilience/deadline.ts";
 import { type FailureContext, toFailure, WireFault } from "./failure.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
-import { toDescriptor, toResult } from "./tools.ts";
+import { toDescriptor, toReport, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
 
 /** What a connection needs besides its client. */
@@ -125,7 +121,7 @@ export class McpConnection implements Connection {
       ...(trace !== undefined && { _meta: { ...trace } }),
     };
     const headers = this.era === "modern" ? toParamHeaders(operation.inputSchema, args) : {};
-    const onprogress = (params: Progress): void => onProgress(toReport(params));
+    const onprogress: RequestOptions["onprogress"] = (params) => onProgress(toReport(params));
     return this.#client.request({ method: "tools/call", params }, {
       ...limits,
       headers,
@@ -200,8 +196,6 @@ function isHeaderMismatch(error: unknown): boolean {
     evidence.rpcCode === HEADER_MISMATCH;
 }
 
-type Progress = Omit<ProgressNotificationParams, "progressToken" | "_meta">;
-
 interface Limits {
   readonly signal: AbortSignal;
   readonly timeout: number;
@@ -210,14 +204,6 @@ interface Limits {
 /** The SDK sets a timer for every request; the deadline is the one that makes sense. */
 export function toTimeoutMs(deadline: Deadline): number {
   return Math.min(Math.ceil(deadline.remainingMs()), MAX_TIMER_MS);
-}
-
-function toReport({ progress, total, message }: Progress): ProgressReport {
-  return {
-    progress,
-    ...(total !== undefined && { total }),
-    ...(message !== undefined && { message }),
-  };
 }
 
 function toServerInfo(info: ReturnType<Client["getServerVersion"]>): ServerInfo | undefined {

@@ -18,6 +18,7 @@ import { CLIENT_INFO } from "./client_info.ts";
 import { WireFault } from "./failure.ts";
 import { type Exchange, fetchRecorded, readStatusFault } from "./http.ts";
 import { encodeHeader, toParamHeaders } from "./param_headers.ts";
+import { toReport } from "./tools.ts";
 import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
 
 /** How often one request is sent on to another place of its origin. */
@@ -153,13 +154,9 @@ function toRedirectTarget({ status, headers }: Response, url: URL): URL | undefi
 
 function readProgress(message: JSONRPCMessage, token: number): ProgressReport | undefined {
   if (!("method" in message) || message.method !== "notifications/progress") return undefined;
-  const { progressToken, progress, total, message: text } = message.params ?? {};
+  const { progressToken, progress, ...rest } = message.params ?? {};
   if (progressToken !== token || typeof progress !== "number") return undefined;
-  return {
-    progress,
-    ...(typeof total === "number" && { total }),
-    ...(typeof text === "string" && { message: text }),
-  };
+  return toReport({ progress, ...rest });
 }
 
 function readResult(answer: JSONRPCMessage | undefined): CallToolResult {

@@ -7,6 +7,7 @@ import type {
   OperationDescriptor,
   OperationHints,
 } from "../client/ports.ts";
+import type { ProgressReport } from "../progress/events.ts";
 
 /** Describes a tool as an operation. */
 export function toDescriptor(tool: Tool): OperationDescriptor {
@@ -38,5 +39,21 @@ export function toResult(result: CallToolResult): ConnectionResult {
     status: isError ? "error" : "success",
     content: content as unknown as readonly ContentBlock[],
     ...(structuredContent !== undefined && { structuredContent: structuredContent as JsonValue }),
+  };
+}
+
+/** A progress report as the wire or the SDK gives it. */
+interface RawProgress {
+  readonly progress: number;
+  readonly total?: unknown;
+  readonly message?: unknown;
+}
+
+/** Returns a progress report without what is of no use in it. */
+export function toReport({ progress, total, message }: RawProgress): ProgressReport {
+  return {
+    progress,
+    ...(typeof total === "number" && { total }),
+    ...(typeof message === "string" && { message }),
   };
 }
