@@ -6,6 +6,8 @@ export interface ValueRule {
   readonly min?: number;
   /** Whether `min` itself is not allowed. */
   readonly above?: boolean;
+  /** The largest number allowed, beside `min`. */
+  readonly max?: number;
   /** Whether only whole numbers are allowed; `Infinity` counts as whole. */
   readonly integer?: boolean;
   /** The only values allowed. */
@@ -44,12 +46,13 @@ export function checkValue<T>(act: string, what: string, value: T, rule: ValueRu
 }
 
 function brokenRequirement(value: unknown, rule: ValueRule): string | undefined {
-  const { min, above, integer, oneOf, type } = rule;
+  const { min, above, max = Infinity, integer, oneOf, type } = rule;
   if (min !== undefined) {
     const inRange = typeof value === "number" && (above ? value > min : value >= min);
     const whole = !integer || Number.isInteger(value) || value === Infinity;
-    if (inRange && whole) return undefined;
-    return `${integer ? "an integer" : "a number"} ${above ? ">" : ">="} ${min}`;
+    if (inRange && whole && value <= max) return undefined;
+    const upTo = max === Infinity ? "" : ` and <= ${max}`;
+    return `${integer ? "an integer" : "a number"} ${above ? ">" : ">="} ${min}${upTo}`;
   }
   if (oneOf !== undefined) {
     return oneOf.includes(value) ? undefined : `'${oneOf.join("' or '")}'`;

@@ -23,7 +23,12 @@ export class DeadlineTimer {
   /** Calls back once when a deadline has come. Returns the undoing of that. */
   watch(deadline: Deadline, onTimeout: () => void): () => void {
     // On the clock here: the deadline may be measured on another one.
-    const atMs = this.#clock.now() + deadline.remainingMs();
+    return this.after(deadline.remainingMs(), onTimeout);
+  }
+
+  /** Calls back once when so many milliseconds are over. Returns the undoing of that. */
+  after(ms: number, onTimeout: () => void): () => void {
+    const atMs = this.#clock.now() + ms;
     if (atMs === Infinity) return () => {};
     const entry = { atMs, onTimeout };
     this.#entries.add(entry);

@@ -2,6 +2,7 @@ import { type Delivery, type Effect, EFFECTS, isSafeToRepeat } from "../errors/d
 import { isClientError } from "../errors/errors.ts";
 import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type BackoffOptions, drawBackoffMs } from "./backoff.ts";
+import type { RetryBudget } from "./budget.ts";
 import { type Clock, MAX_TIMER_MS, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 
@@ -28,6 +29,19 @@ export interface FailedAttempt {
    * @default {false}
    */
   readonly repaired?: boolean;
+  /**
+   * Whether the next attempt costs nothing, as something else bounds it: the breaker that it will wait
+   * in front of. It still waits out what the server asked for.
+   *
+   * @default {false}
+   */
+  readonly free?: boolean;
+  /**
+   * What the next attempt costs of the budget, in tokens, >= 0.
+   *
+   * @default {0.35 if `throttled`, else 1}
+   */
+  readonly tokens?: number;
 }
 
 /** A wait before another attempt. */
@@ -80,8 +94,17 @@ export interface RetryOptions extends RetryPolicy {
    * a `ClientError` that is `temporary` is repeated, as its `delivery` and `effect` allow.
    */
   readonly classify?: (error: unknown) => FailedAttempt | undefined;
+  /** What all repeats may cost together; without it only `maxAttempts` bounds them. */
+  readonly budget?: RetryBudget;
+  /**
+   * Returns the least time that an attempt needs, in milliseconds, >= 0. No repeat is begun, and none
+   * is waited for, that would have less before the deadline.
+   */
+  readonly minRemainingMs?: () => number;
   /** Called before each wait. If it throws, the error is reported in a microtask. */
   readonly onRetry?: (retry: ScheduledRetry) => void;
+  /** Called with the error that is thrown as the budget is empty. */
+  readonly onBudgetEmpty?: (error: unknown) => void;
   /** The clock of the waits. */
   readonly clock?: Clock;
   /** A source of chance, 0 <= x < 1. */
@@ -94,7 +117,10 @@ export interface ResolvedRetryOptions extends Required<RetryPolicy> {
   readonly deadline: Deadline | undefined;
   readonly signal: AbortSignal | undefined;
   readonly classify: (error: unknown) => FailedAttempt | undefined;
+  readonly budget: RetryBudget | undefined;
+  readonly minRemainingMs: (() => number) | undefined;
   readonly onRetry: ((retry: ScheduledRetry) => void) | undefined;
+  readonly onBudgetEmpty: ((error: unknown) => void) | undefined;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -109,13 +135,19 @@ export const RETRY_POLICY_RULES: OptionRules<RetryPolicy> = {
   maxRetryAfterMs: { preset: 60_000, min: 0 },
 };
 
+/** What a repeat after "later" costs: the server did nothing but refuse. */
+const THROTTLED_TOKENS = 0.35;
+
 const RULES: OptionRules<RetryOptions> = {
   ...RETRY_POLICY_RULES,
   effect: { preset: "unsafe", oneOf: EFFECTS },
   deadline: {},
   signal: {},
   classify: { preset: classifyClientError, type: "function" },
+  budget: { type: "object" },
+  minRemainingMs: { type: "function" },
   onRetry: { type: "function", listener: true },
+  onBudgetEmpty: { type: "function", listener: true },
   clock: { preset: systemClock },
   random: { preset: systemRandom, type: "function" },
 };
@@ -164,7 +196,7 @@ export async function repeat<T>(
   fn: (attempt: number) => T | PromiseLike<T>,
   options: ResolvedRetryOptions,
 ): Promise<T> {
-  const { maxAttempts, effect, signal, deadline, classify, onRetry, clock } = options;
+  const { maxAttempts, effect, signal, classify, onRetry, clock } = options;
   let failures = 0;
   let used = 0;
   for (let attempt = 1;; attempt++) {
@@ -179,15 +211,30 @@ export async function repeat<T>(
       failures++;
       let waitMs: number | undefined = 0;
       if (failed.repaired !== true) {
-        if (failed.counts !== false) used++;
+        if (failed.counts !== false && failed.free !== true) used++;
         if (maxAttempts === 1 || used >= maxAttempts) throw error;
         waitMs = drawWaitMs(failed, failures, options);
       }
-      if (waitMs === undefined || waitMs >= (deadline?.remainingMs() ?? Infinity)) throw error;
+      if (waitMs === undefined || waitMs >= usableMs(options)) throw error;
+      if (!isAffordable(failed, options)) {
+        options.onBudgetEmpty?.(error);
+        throw error;
+      }
       onRetry?.({ error, attempt, waitMs });
       if (waitMs > 0) await clock.sleep(waitMs, signal);
     }
   }
+}
+
+/** How long a wait may be so that an attempt after it can still end in time. */
+function usableMs({ deadline, minRemainingMs }: ResolvedRetryOptions): number {
+  return (deadline?.remainingMs() ?? Infinity) - (minRemainingMs?.() ?? 0);
+}
+
+/** Takes what the next attempt costs; what is repaired or free costs nothing. */
+function isAffordable(failed: FailedAttempt, { budget }: ResolvedRetryOptions): boolean {
+  if (budget === undefined || failed.repaired === true || failed.free === true) return true;
+  return budget.take(failed.tokens ?? (failed.throttled ? THROTTLED_TOKENS : 1));
 }
 
 /** Returns the wait in milliseconds, or `undefined` if the server asked for too long a one. */
@@ -196,7 +243,7 @@ function drawWaitMs(
   failures: number,
   options: ResolvedRetryOptions,
 ): number | undefined {
-  const { retryAfterMs, throttled } = failed;
+  const { retryAfterMs, throttled, free } = failed;
   const { maxRetryAfterMs, throttledBaseDelayMs, random } = options;
   if (retryAfterMs !== undefined && retryAfterMs >= 0) {
     // No timer is longer, and a wait that is cut short would be a send before its hint.
@@ -204,6 +251,7 @@ function drawWaitMs(
     // Spread, so that the clients that were refused together do not come back together.
     return retryAfterMs + random() * Math.min(1_000, retryAfterMs / 2);
   }
+  if (free) return 0;
   const backoff = throttled ? { ...options, baseDelayMs: throttledBaseDelayMs } : options;
   return drawBackoffMs(failures, backoff, random);
 }
