@@ -51,7 +51,7 @@ export {
 } from "./src/errors/errors.ts";
 
 export { type BackoffOptions, drawBackoffMs } from "./src/resilience/backoff.ts";
-export { type Clock, systemClock } from "./src/resilience/clock.ts";
+export { type Clock, systemClock, type TimerOptions } from "./src/resilience/clock.ts";
 export { Deadline } from "./src/resilience/deadline.ts";
 export { type LeaseOwner, ManagedResource, type Slot } from "./src/resilience/managed_resource.ts";
 export { ResourcePool } from "./src/resilience/pool.ts";
@@ -63,6 +63,7 @@ export type {
   PoolEvent,
   PoolOptions,
   Priority,
+  ValidateOptions,
 } from "./src/resilience/pool_options.ts";
 export type { PoolStats, WaitBucket } from "./src/resilience/pool_stats.ts";
 export {

@@ -1,3 +1,5 @@
+import type { DestroyReason } from "../../src/resilience/pool_options.ts";
+
 /** What a pool and its model are given. */
 export interface ModelOptions {
   readonly poolSize: number;
@@ -21,7 +23,7 @@ export class PoolModel {
   readonly leases = new Map<number, { generation: number; state: State }>();
   readonly outcomes: string[] = [];
   readonly waitsMs: number[] = [];
-  readonly destroyed = { failed: 0, pool_closed: 0, created_late: 0 };
+  readonly destroyed: Partial<Record<DestroyReason, number>> = {};
   readonly counts = { begun: 0, created: 0, failed: 0, failedInARow: 0 };
   waiting: { caller: number; urgent: boolean; sinceMs: number; untilMs: number }[] = [];
   creating: number[] = [];
@@ -70,7 +72,7 @@ export class PoolModel {
     if (end === "succeeds") {
       this.counts.created++;
       this.counts.failedInARow = 0;
-      if (this.closed) this.destroyed.created_late++;
+      if (this.closed) this.#count("created_late");
       else this.resources.push({ generation, state: "usable" });
     } else if (!this.closed) {
       this.counts.failed++;
@@ -132,7 +134,11 @@ export class PoolModel {
       const due = reason === "pool_closed" || resource.state === "failed";
       if (resource.state === "gone" || !due || (!always && this.leasesOf(resource) > 0)) continue;
       resource.state = "gone";
-      this.destroyed[reason]++;
+      this.#count(reason);
     }
+  }
+
+  #count(reason: DestroyReason): void {
+    this.destroyed[reason] = (this.destroyed[reason] ?? 0) + 1;
   }
 }
