@@ -53,7 +53,12 @@ export {
 export { type BackoffOptions, drawBackoffMs } from "./src/resilience/backoff.ts";
 export { type Clock, systemClock, type TimerOptions } from "./src/resilience/clock.ts";
 export { Deadline } from "./src/resilience/deadline.ts";
-export { type LeaseOwner, ManagedResource, type Slot } from "./src/resilience/managed_resource.ts";
+export {
+  type LeaseOwner,
+  ManagedResource,
+  type ResourceFailure,
+  type Slot,
+} from "./src/resilience/managed_resource.ts";
 export { ResourcePool } from "./src/resilience/pool.ts";
 export type {
   AcquireOptions,

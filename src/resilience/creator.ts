@@ -1,4 +1,5 @@
 import { drawBackoffMs } from "./backoff.ts";
+import type { ResourceFailure } from "./managed_resource.ts";
 import type { ResolvedPoolOptions } from "./pool_options.ts";
 
 /** The wait after a failed creation: full jitter from 100 ms up to 5 s. */
@@ -8,8 +9,8 @@ const CREATE_BACKOFF = { baseDelayMs: 100, backoffFactor: 2, maxDelayMs: 5_000 }
 export interface CreatorHooks<T> {
   /** How many resources are wanted besides those being created; asked before each creation. */
   wanted(): number;
-  /** Takes a resource that was created at this instant, also after `close()`. */
-  created(resource: T, generation: number, nowMs: number): void;
+  /** Takes a resource that was created at this instant, also after `close()`, or says why not. */
+  created(resource: T, generation: number, nowMs: number): ResourceFailure | undefined;
   /** Takes a failure that trying again would not mend. */
   failedForGood(error: unknown): void;
   /** Called after every creation, whatever became of it, with the instant at which it ended. */
@@ -18,8 +19,6 @@ export interface CreatorHooks<T> {
 
 /** Creates resources on demand, few at a time, with a growing wait after failures that may pass. */
 export class Creator<T> {
-  /** Creations that succeeded. */
-  created = 0;
   /** Creations that failed. */
   failed = 0;
   /** The last failure, until a creation succeeds. */
@@ -94,10 +93,11 @@ export class Creator<T> {
   }
 
   #succeed(resource: T, generation: number, nowMs: number): void {
-    this.created++;
+    const failure = this.#hooks.created(resource, generation, nowMs);
+    // One that ended at once must not be replaced at once, again and again.
+    if (failure !== undefined) return this.#fail(failure.error, generation, nowMs);
     this.#failuresInARow = 0;
     this.lastError = undefined;
-    this.#hooks.created(resource, generation, nowMs);
   }
 
   #fail(error: unknown, generation: number, nowMs: number): void {

@@ -1,5 +1,11 @@
 import type { DestroyReason } from "./pool_options.ts";
 
+/** What broke a resource, if anything said so. */
+export interface ResourceFailure {
+  /** What was thrown, or said to be the reason. */
+  readonly error?: unknown;
+}
+
 /**
  * A resource and what its pool knows of it.
  *
@@ -27,7 +33,7 @@ export interface Slot<T> {
   /** The timeouts since its last answer. */
   timeoutsInARow: number;
   /** Why it was taken out of use: no new lease, destroyed with the last one's release. */
-  end: { readonly reason: DestroyReason; readonly error?: unknown } | undefined;
+  end: ResourceFailure & { readonly reason: DestroyReason } | undefined;
 }
 
 /**

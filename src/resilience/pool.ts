@@ -2,7 +2,12 @@ import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
 import { Deadline } from "./deadline.ts";
 import { DeadlineTimer } from "./deadline_timer.ts";
-import { type LeaseOwner, ManagedResource, type Slot } from "./managed_resource.ts";
+import {
+  type LeaseOwner,
+  ManagedResource,
+  type ResourceFailure,
+  type Slot,
+} from "./managed_resource.ts";
 import { closedError, fullError, timeoutError } from "./pool_errors.ts";
 import { Inventory } from "./pool_inventory.ts";
 import { LeakWatch } from "./pool_leaks.ts";
@@ -73,7 +78,7 @@ export class ResourcePool<T> {
     this.#timeouts = new DeadlineTimer(this.#options.clock);
     this.#leaseOwner = {
       release: (slot, lease) => this.#release(slot, lease),
-      fail: (slot, error) => this.#end(slot, "failed", error),
+      fail: (slot, error) => this.#end(slot, "failed", { error }),
       timedOut: (slot) => this.#countTimeout(slot),
       misuse: ({ generation }) => this.#options.onEvent?.({ type: "pool.misuse", generation }),
     };
@@ -175,7 +180,7 @@ export class ResourcePool<T> {
    */
   evict(resource: T, error: unknown): void {
     for (const slot of this.#inventory.slots) {
-      if (slot.resource === resource) this.#end(slot, "failed", error);
+      if (slot.resource === resource) this.#end(slot, "failed", { error });
     }
   }
 
@@ -214,7 +219,7 @@ export class ResourcePool<T> {
 
   /** Returns the pool at this moment, as plain data. */
   stats(): PoolStats {
-    const { slots, draining, destroyer } = this.#inventory;
+    const { slots, draining, destroyer, created } = this.#inventory;
     const { size, idle, validating } = slots;
     return {
       size,
@@ -228,7 +233,7 @@ export class ResourcePool<T> {
       leases: this.#leases.size,
       poolSize: this.#options.poolSize,
       maxResources: this.#options.maxResources,
-      created: this.#creator.created,
+      created,
       createFailed: this.#creator.failed,
       destroyed: { ...destroyer.counts },
       leaks: this.#leaks.reported,
@@ -317,8 +322,8 @@ export class ResourcePool<T> {
     if (this.#waiters.size > 0) this.#serve(nowMs);
   }
 
-  #end(slot: Slot<T>, reason: "failed" | "retired", ...error: [error?: unknown]): void {
-    this.#inventory.end(slot, reason, ...error);
+  #end(slot: Slot<T>, reason: "failed" | "retired", failure?: ResourceFailure): void {
+    this.#inventory.end(slot, reason, failure);
     this.#meetDemand(this.#now());
   }
 

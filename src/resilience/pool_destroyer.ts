@@ -75,8 +75,7 @@ export class Destroyer<T> {
 
   async #destroyNow({ resource, generation, end }: Slot<T>, reason: DestroyReason): Promise<void> {
     const { destroy, onEvent } = this.#options;
-    const because = end !== undefined && "error" in end && { error: end.error };
-    onEvent?.({ type: "pool.destroyed", generation, reason, ...because });
+    onEvent?.({ type: "pool.destroyed", generation, ...end, reason });
     try {
       await destroy(resource);
     } catch (error) {

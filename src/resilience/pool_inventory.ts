@@ -1,5 +1,6 @@
-import type { Slot } from "./managed_resource.ts";
+import type { ResourceFailure, Slot } from "./managed_resource.ts";
 import { Destroyer } from "./pool_destroyer.ts";
+import { unusableError } from "./pool_errors.ts";
 import { Expiry } from "./pool_expiry.ts";
 import { checkCapacity, type DestroyReason, type ResolvedPoolOptions } from "./pool_options.ts";
 import { Slots } from "./pool_slots.ts";
@@ -16,6 +17,8 @@ export class Inventory<T> {
   readonly slots: Slots<T>;
   /** What becomes of those that may not. */
   readonly destroyer: Destroyer<T>;
+  /** How many were taken in, or came too late for it. */
+  created = 0;
   readonly #options: ResolvedPoolOptions<T>;
   readonly #onChange: (nowMs: number) => void;
   readonly #expiry: Expiry<T>;
@@ -48,32 +51,39 @@ export class Inventory<T> {
   }
 
   /**
-   * Takes in what was created.
+   * Takes in what was created, or destroys it.
    *
-   * @throws What an option throws or is misused for; the resource is destroyed then.
+   * @returns Why it cannot be lent, if it was over before it began; nothing otherwise.
+   * @throws What an option throws or is misused for.
    */
-  add(resource: T, generation: number, nowMs: number): void {
-    const { leasesPerResource, isStateful, onEvent } = this.#options;
+  add(resource: T, generation: number, nowMs: number): ResourceFailure | undefined {
     const base = { resource, generation, leases: 0, idleSinceMs: nowMs, validAtMs: nowMs };
     const state = { validation: undefined, timeoutsInARow: 0, end: undefined };
     const slot: Slot<T> = { ...base, ...state, capacity: 0, isStateful: false, agedAtMs: Infinity };
-    const created = { type: "pool.created", generation } as const;
     if (this.#isClosed) {
-      onEvent?.(created);
-      return this.destroyer.destroy(slot, "created_late");
+      this.#countCreated(generation);
+      this.destroyer.destroy(slot, "created_late");
+      return undefined;
+    }
+    const unusable = this.#findUnusable(resource);
+    if (unusable !== undefined) {
+      this.end(slot, "failed", unusable);
+      return unusable;
     }
     try {
+      const { leasesPerResource, isStateful } = this.#options;
       slot.capacity = checkCapacity(leasesPerResource(resource));
       slot.isStateful = isStateful(resource);
       if (slot.isStateful) slot.agedAtMs = this.#expiry.drawAgedAtMs(nowMs);
     } catch (error) {
-      onEvent?.(created);
-      this.end(slot, "failed", error);
+      this.#countCreated(generation);
+      this.end(slot, "failed", { error });
       throw error;
     }
     this.slots.add(slot);
     this.#arm();
-    onEvent?.(created);
+    this.#countCreated(generation);
+    return undefined;
   }
 
   /** Finds the resource to lend now; ends those found to be too old or unusable on the way. */
@@ -82,7 +92,9 @@ export class Inventory<T> {
     for (;;) {
       // Asked each time: who is told of an end may do anything to the pool.
       const slot = this.#isClosed ? undefined : this.slots.free(nowMs);
-      if (slot === undefined || this.#isUsable(slot)) return slot;
+      const unusable = slot && this.#findUnusable(slot.resource);
+      if (slot === undefined || unusable === undefined) return slot;
+      this.end(slot, "failed", unusable);
     }
   }
 
@@ -114,9 +126,9 @@ export class Inventory<T> {
   }
 
   /** Takes a resource out of use, to be destroyed with its last lease's end; only the first counts. */
-  end(slot: Slot<T>, reason: DestroyReason, ...error: [error?: unknown]): void {
+  end(slot: Slot<T>, reason: DestroyReason, failure?: ResourceFailure): void {
     if (slot.end !== undefined) return;
-    slot.end = error.length > 0 ? { reason, error: error[0] } : { reason };
+    slot.end = { reason, ...failure };
     this.slots.delete(slot);
     slot.validation?.abort(slot.end.error);
     this.#arm();
@@ -149,21 +161,22 @@ export class Inventory<T> {
     const nowMs = clock.now();
     this.slots.endValidation(slot, nowMs);
     if (invalid === undefined) this.#arm();
-    else if ("error" in invalid) this.end(slot, "invalid", invalid.error);
-    else this.end(slot, "invalid");
+    else this.end(slot, "invalid", invalid);
     this.#onChange(nowMs);
   }
 
-  #isUsable(slot: Slot<T>): boolean {
+  #findUnusable(resource: T): ResourceFailure | undefined {
     const { isUsable } = this.#options;
-    if (isUsable === undefined) return true;
     try {
-      if (isUsable(slot.resource)) return true;
-      this.end(slot, "failed");
+      return isUsable === undefined || isUsable(resource) ? undefined : { error: unusableError() };
     } catch (error) {
-      this.end(slot, "failed", error);
+      return { error };
     }
-    return false;
+  }
+
+  #countCreated(generation: number): void {
+    this.created++;
+    this.#options.onEvent?.({ type: "pool.created", generation });
   }
 
   #expire(nowMs: number): void {

@@ -118,8 +118,9 @@ export interface PoolOptions<T> {
    */
   readonly isTemporary?: (error: unknown) => boolean;
   /**
-   * Tells whether a resource may still be lent, from what is known without asking it; called before
-   * each lease. One that may not, or for which this throws, is destroyed and replaced on demand.
+   * Tells whether a resource may still be lent, from what is known without asking it; called after its
+   * creation and before each lease. One that may not, or for which this throws, is destroyed and
+   * replaced on demand; after the creation that counts as a failed one.
    *
    * @default {() => true}
    */

@@ -24,9 +24,9 @@ export interface PoolStats {
   readonly poolSize: number;
   /** The most resources at once. */
   readonly maxResources: number;
-  /** Resources created so far. */
+  /** Resources created so far, without those that were unusable at once. */
   readonly created: number;
-  /** Creations that failed so far. */
+  /** Creations that failed so far, or whose resource was unusable at once. */
   readonly createFailed: number;
   /** Resources destroyed so far, by reason. */
   readonly destroyed: Readonly<Record<DestroyReason, number>>;

@@ -1,13 +1,8 @@
-import type { Slot } from "./managed_resource.ts";
+import type { ResourceFailure, Slot } from "./managed_resource.ts";
 import type { ResolvedPoolOptions, ValidateOptions } from "./pool_options.ts";
 
 /** Asks whether a resource is still good. */
 export type Validate<T> = (resource: T, options: ValidateOptions) => boolean | Promise<boolean>;
-
-/** What makes a resource invalid: what `validate` threw, or nothing if it just said so. */
-export interface Invalid {
-  readonly error?: unknown;
-}
 
 /**
  * Validates a resource; never rejects. A validator that throws, or does not end in time, finds the
@@ -16,13 +11,13 @@ export interface Invalid {
  * @param slot The resource, with what ends its validation early.
  * @param validate The validator; what it does after its signal is ignored.
  * @param options How long it may take, and on which clock.
- * @returns What makes it invalid; nothing if it is valid.
+ * @returns What made it invalid, an empty object if it just is; `undefined` if it is valid.
  */
 export async function findInvalid<T>(
   { resource, validation = new AbortController() }: Slot<T>,
   validate: Validate<T>,
   { clock, validationTimeoutMs }: ResolvedPoolOptions<T>,
-): Promise<Invalid | undefined> {
+): Promise<ResourceFailure | undefined> {
   const { signal } = validation;
   const expire = (): void => {
     const message = `Not validated within ${validationTimeoutMs} ms`;
