@@ -118,7 +118,7 @@ export class Inventory<T> {
     this.#arm();
   }
 
-  /** Starts to validate the resource that has been idle longest without; tells whether there is one. */
+  /** Starts to validate the oldest resource that must be before it is lent; tells whether there is one. */
   validateStale(nowMs: number): boolean {
     const slot = this.slots.stale(nowMs);
     if (slot !== undefined) this.#validate(slot);
@@ -160,8 +160,9 @@ export class Inventory<T> {
     if (slot.end !== undefined) return; // it was evicted meanwhile, or the pool was closed
     const nowMs = clock.now();
     this.slots.endValidation(slot, nowMs);
-    if (invalid === undefined) this.#arm();
+    if (invalid === undefined) this.#expire(nowMs);
     else this.end(slot, "invalid", invalid);
+    this.#arm();
     this.#onChange(nowMs);
   }
 

@@ -93,7 +93,10 @@ export class Slots<T> implements Iterable<Slot<T>> {
 
   /** The oldest idle one that must be validated before it may be lent. */
   stale(nowMs: number): Slot<T> | undefined {
-    for (const slot of this.#idle) if (this.#isStale(slot, nowMs)) return slot;
+    for (const slot of this.#all) {
+      const isIdle = slot.leases === 0 && slot.validation === undefined;
+      if (isIdle && this.#isStale(slot, nowMs)) return slot;
+    }
     return undefined;
   }
 
