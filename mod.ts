@@ -52,9 +52,14 @@ export {
 } from "./src/errors/errors.ts";
 
 export { type BackoffOptions, drawBackoffMs } from "./src/resilience/backoff.ts";
-export { type Clock, systemClock } from "./src/resilience/clock.ts";
+export { type Clock, systemClock, type TimerOptions } from "./src/resilience/clock.ts";
 export { Deadline } from "./src/resilience/deadline.ts";
-export { type LeaseOwner, ManagedResource, type Slot } from "./src/resilience/managed_resource.ts";
+export {
+  type LeaseOwner,
+  ManagedResource,
+  type ResourceFailure,
+  type Slot,
+} from "./src/resilience/managed_resource.ts";
 export { ResourcePool } from "./src/resilience/pool.ts";
 export type {
   AcquireOptions,
@@ -64,6 +69,7 @@ export type {
   PoolEvent,
   PoolOptions,
   Priority,
+  ValidateOptions,
 } from "./src/resilience/pool_options.ts";
 export type { PoolStats, WaitBucket } from "./src/resilience/pool_stats.ts";
 export {

@@ -9,9 +9,10 @@ export interface Clock {
    *
    * @param ms The wait in milliseconds, clamped to 0 … 2³¹ − 1.
    * @param callback Called once when the wait is over.
+   * @param options Whether the process must live on for it.
    * @returns A function that undoes the timer; calling it later or twice is harmless.
    */
-  setTimer(ms: number, callback: () => void): () => void;
+  setTimer(ms: number, callback: () => void, options?: TimerOptions): () => void;
   /**
    * Waits.
    *
@@ -21,6 +22,16 @@ export interface Clock {
    * @throws The reason of the signal, in the same task as its abort.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** How a timer is set. */
+export interface TimerOptions {
+  /**
+   * Whether the process lives on for the timer, in runtimes whose timers let one choose.
+   *
+   * @default {true}
+   */
+  readonly keepAlive?: boolean;
 }
 
 /** The longest wait that the timers of all runtimes can take, in milliseconds. */
@@ -70,9 +81,11 @@ export async function waitAtMost(
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  setTimer(ms, callback) {
-    const timer = setTimeout(callback, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
-    return () => clearTimeout(timer);
+  setTimer(ms, callback, options) {
+    const timer: unknown = setTimeout(callback, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
+    // Deno, Node and Bun return an object; browsers and Workers a number.
+    if (options?.keepAlive === false) (timer as { unref?(): void }).unref?.();
+    return () => clearTimeout(timer as number);
   },
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };

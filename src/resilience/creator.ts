@@ -1,4 +1,5 @@
 import { drawBackoffMs } from "./backoff.ts";
+import type { ResourceFailure } from "./managed_resource.ts";
 import type { ResolvedPoolOptions } from "./pool_options.ts";
 
 /** The wait after a failed creation: full jitter from 100 ms up to 5 s. */
@@ -8,18 +9,16 @@ const CREATE_BACKOFF = { baseDelayMs: 100, backoffFactor: 2, maxDelayMs: 5_000 }
 export interface CreatorHooks<T> {
   /** How many resources are wanted besides those being created; asked before each creation. */
   wanted(): number;
-  /** Takes a resource that was created, also after `close()`. */
-  created(resource: T, generation: number): void;
+  /** Takes a resource that was created at this instant, also after `close()`, or says why not. */
+  created(resource: T, generation: number, nowMs: number): ResourceFailure | undefined;
   /** Takes a failure that trying again would not mend. */
   failedForGood(error: unknown): void;
-  /** Called after every creation, whatever became of it. */
-  settled(): void;
+  /** Called after every creation, whatever became of it, with the instant at which it ended. */
+  settled(nowMs: number): void;
 }
 
 /** Creates resources on demand, few at a time, with a growing wait after failures that may pass. */
 export class Creator<T> {
-  /** Creations that succeeded. */
-  created = 0;
   /** Creations that failed. */
   failed = 0;
   /** The last failure, until a creation succeeds. */
@@ -52,11 +51,17 @@ export class Creator<T> {
         });
         return;
       }
-      // What an option throws by mistake must not start another creation at once.
-      const failed = (defect: unknown) => this.#hooks.failedForGood(defect);
-      const creation: Promise<void> = this.#create().catch(failed).finally(() => {
+      const creation: Promise<void> = this.#create().then((tell) => {
+        // It must be counted no more when the pool hears what became of it.
         this.running.delete(creation);
-        this.#hooks.settled();
+        const nowMs = clock.now();
+        try {
+          tell?.(nowMs);
+        } catch (defect) {
+          // What an option throws by mistake must not start another creation at once.
+          this.#hooks.failedForGood(defect);
+        }
+        this.#hooks.settled(nowMs);
       });
       this.running.add(creation);
     }
@@ -74,33 +79,37 @@ export class Creator<T> {
     this.#closing.abort(reason);
   }
 
-  async #create(): Promise<void> {
+  /** Creates one; returns what tells the pool, unless it is not to know. */
+  async #create(): Promise<((nowMs: number) => void) | undefined> {
     await null; // the creation must be known to run before it can fail
     if (this.#hooks.wanted() < 0) return; // who wanted it has left meanwhile
     const generation = ++this.#generation;
-    let resource: T;
     try {
-      resource = await this.#options.create({ signal: this.#closing.signal, generation });
+      const resource = await this.#options.create({ signal: this.#closing.signal, generation });
+      return (nowMs) => this.#succeed(resource, generation, nowMs);
     } catch (error) {
-      if (!this.#closing.signal.aborted) this.#fail(error);
-      return;
+      return (nowMs) => this.#fail(error, generation, nowMs);
     }
-    this.created++;
-    this.#failuresInARow = 0;
-    this.lastError = undefined;
-    this.#options.onEvent?.({ type: "pool.created", generation });
-    this.#hooks.created(resource, generation);
   }
 
-  #fail(error: unknown): void {
-    const { clock, random, isTemporary } = this.#options;
+  #succeed(resource: T, generation: number, nowMs: number): void {
+    const failure = this.#hooks.created(resource, generation, nowMs);
+    // One that ended at once must not be replaced at once, again and again.
+    if (failure !== undefined) return this.#fail(failure.error, generation, nowMs);
+    this.#failuresInARow = 0;
+    this.lastError = undefined;
+  }
+
+  #fail(error: unknown, generation: number, nowMs: number): void {
+    if (this.#closing.signal.aborted) return; // it ended because it was told to
+    const { random, isTemporary, onEvent } = this.#options;
     const temporary = isTemporary(error);
     this.failed++;
     this.#failuresInARow = temporary ? this.#failuresInARow + 1 : 0;
     const waitMs = temporary ? drawBackoffMs(this.#failuresInARow, CREATE_BACKOFF, random) : 0;
-    this.#notBeforeMs = clock.now() + waitMs;
+    this.#notBeforeMs = nowMs + waitMs;
     this.lastError = { error };
-    this.#options.onEvent?.({ type: "pool.create_failed", error, waitMs });
+    onEvent?.({ type: "pool.create_failed", generation, error, temporary, waitMs });
     if (!temporary) this.#hooks.failedForGood(error);
   }
 }

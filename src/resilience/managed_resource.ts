@@ -1,3 +1,11 @@
+import type { DestroyReason } from "./pool_options.ts";
+
+/** What broke a resource, if anything said so. */
+export interface ResourceFailure {
+  /** What was thrown, or said to be the reason. */
+  readonly error?: unknown;
+}
+
 /**
  * A resource and what its pool knows of it.
  *
@@ -10,12 +18,22 @@ export interface Slot<T> {
   readonly generation: number;
   /** The most leases at once. */
   capacity: number;
+  /** Whether it expires, and is retired after timeouts. */
+  isStateful: boolean;
+  /** When it is too old to be lent, in milliseconds of the clock; `Infinity` is never. */
+  agedAtMs: number;
   /** The leases that are out. */
   leases: number;
-  /** Set once a lease was failed: no new lease, destroyed with the last one's release. */
-  failure: { readonly error: unknown } | undefined;
-  /** Whether it was given to be destroyed. */
-  destroyed: boolean;
+  /** Since when no lease is out, in milliseconds of the clock; kept only where an option needs it. */
+  idleSinceMs: number;
+  /** When it last proved valid, in milliseconds of the clock. */
+  validAtMs: number;
+  /** Ends its validation, while it is lent to nobody. */
+  validation: AbortController | undefined;
+  /** The timeouts since its last answer. */
+  timeoutsInARow: number;
+  /** Why it was taken out of use: no new lease, destroyed with the last one's release. */
+  end: ResourceFailure & { readonly reason: DestroyReason } | undefined;
 }
 
 /**
@@ -28,6 +46,8 @@ export interface LeaseOwner<T> {
   release(slot: Slot<T>, lease: ManagedResource<T>): void;
   /** Takes a resource out of use. */
   fail(slot: Slot<T>, error: unknown): void;
+  /** Hears that an attempt on a resource timed out. */
+  timedOut(slot: Slot<T>): void;
   /** Reports a lease that was used after its release. */
   misuse(slot: Slot<T>): void;
 }
@@ -93,6 +113,25 @@ export class ManagedResource<T> {
   fail(error: unknown): void {
     if (this.#released) return this.#owner.misuse(this.#slot);
     this.#owner.fail(this.#slot, error);
+  }
+
+  /**
+   * Says that an attempt on the resource timed out. After `retireAfterTimeouts` of them without an
+   * answer between, whoever holds the leases, a stateful resource is lent no more and is destroyed
+   * when its last lease is given back. After the release, it changes nothing but emits `pool.misuse`.
+   */
+  noteTimeout(): void {
+    if (this.#released) return this.#owner.misuse(this.#slot);
+    this.#owner.timedOut(this.#slot);
+  }
+
+  /**
+   * Says that the resource answered, be it with an error: its timeouts are counted anew. After the
+   * release, it changes nothing but emits `pool.misuse`.
+   */
+  noteAnswer(): void {
+    if (this.#released) return this.#owner.misuse(this.#slot);
+    this.#slot.timeoutsInARow = 0;
   }
 
   /** Gives the lease back, unless that was done already. */

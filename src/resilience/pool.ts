@@ -1,15 +1,21 @@
 import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
-import { type LeaseOwner, ManagedResource, type Slot } from "./managed_resource.ts";
+import { Deadline } from "./deadline.ts";
+import { DeadlineTimer } from "./deadline_timer.ts";
+import {
+  type LeaseOwner,
+  ManagedResource,
+  type ResourceFailure,
+  type Slot,
+} from "./managed_resource.ts";
 import { closedError, fullError, timeoutError } from "./pool_errors.ts";
+import { Inventory } from "./pool_inventory.ts";
+import { LeakWatch } from "./pool_leaks.ts";
 import {
   type AcquireOptions,
   checkAcquireOptions,
-  checkCapacity,
   type CloseOptions,
-  type DestroyReason,
   type PoolOptions,
-  type Priority,
   resolveCloseOptions,
   type ResolvedPoolOptions,
   resolvePoolOptions,
@@ -21,9 +27,9 @@ import { Waiter, WaitQueue } from "./waiter.ts";
  * Lends resources: creates them on demand, one at a time, and never lends more than `poolSize` leases.
  *
  * Waiters are served first come, first served within a priority, and each settles exactly once: with
- * a lease, or by its timeout, its signal, or the pool's end. A resource goes to the next caller as
- * long as nobody has called {@linkcode ManagedResource.fail} on it. The pool holds no timer while
- * nobody waits.
+ * a lease, or by its timeout, its signal, or the pool's end. A resource goes to the next caller until
+ * its holder fails it, or an option says that it must go. While nobody waits, the pool holds no timer
+ * but the one that ends idle resources, if there are some and they end; no process lives on for it.
  *
  * @typeParam T The resource.
  *
@@ -41,15 +47,14 @@ import { Waiter, WaitQueue } from "./waiter.ts";
  */
 export class ResourcePool<T> {
   readonly #options: ResolvedPoolOptions<T>;
+  readonly #inventory: Inventory<T>;
   readonly #creator: Creator<T>;
   readonly #leaseOwner: LeaseOwner<T>;
-  readonly #usable = new Set<Slot<T>>();
-  readonly #draining = new Set<Slot<T>>();
   readonly #leases = new Set<ManagedResource<T>>();
+  readonly #leaks: LeakWatch;
   readonly #waiters = new WaitQueue<T>();
-  readonly #destructions = new Set<Promise<void>>();
+  readonly #timeouts: DeadlineTimer;
   readonly #waits = createWaitCounts();
-  readonly #destroyed = { failed: 0, pool_closed: 0, created_late: 0 };
   #closed: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
@@ -62,15 +67,19 @@ export class ResourcePool<T> {
    */
   constructor(options: PoolOptions<T>) {
     this.#options = resolvePoolOptions(options);
+    this.#inventory = new Inventory(this.#options, (nowMs) => this.#serve(nowMs));
     this.#creator = new Creator(this.#options, {
       wanted: () => this.#wanted(),
-      created: (resource, generation) => this.#add(resource, generation),
+      created: (...created) => this.#inventory.add(...created),
       failedForGood: (error) => this.#waiters.rejectAll(() => error),
-      settled: () => this.#serve(),
+      settled: (nowMs) => this.#serve(nowMs),
     });
+    this.#leaks = new LeakWatch(this.#options);
+    this.#timeouts = new DeadlineTimer(this.#options.clock);
     this.#leaseOwner = {
       release: (slot, lease) => this.#release(slot, lease),
-      fail: (slot, error) => this.#fail(slot, error),
+      fail: (slot, error) => this.#end(slot, "failed", { error }),
+      timedOut: (slot) => this.#countTimeout(slot),
       misuse: ({ generation }) => this.#options.onEvent?.({ type: "pool.misuse", generation }),
     };
   }
@@ -95,20 +104,40 @@ export class ResourcePool<T> {
    * await pool.close();
    * ```
    */
-  acquire(options: AcquireOptions = {}): Promise<ManagedResource<T>> {
-    checkAcquireOptions(options);
-    const { signal, deadline, priority = "interactive" } = options;
-    const { acquireTimeoutMs = this.#options.acquireTimeoutMs } = options;
-    if (signal?.aborted) return Promise.reject(signal.reason);
+  acquire(options?: AcquireOptions): Promise<ManagedResource<T>> {
+    if (options !== undefined) checkAcquireOptions(options);
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    const stack = this.#leaks.readStack();
+    const slot = this.#waiters.size === 0 ? this.#take(this.#now()) : undefined;
+    if (slot !== undefined) return Promise.resolve(this.#lend(slot, 0, stack));
     if (this.#closed !== undefined) return Promise.reject(closedError());
-    const slot = this.#waiters.size === 0 ? this.#free() : undefined;
-    if (slot !== undefined) return Promise.resolve(this.#lend(slot, 0));
     if (this.#waiters.size >= this.#options.maxWaiters) {
       return Promise.reject(fullError(this.#waiters.size));
     }
-    const timeoutMs = Math.min(acquireTimeoutMs, deadline?.remainingMs() ?? Infinity);
-    if (timeoutMs <= 0) return Promise.reject(timeoutError(timeoutMs, this.#creator.lastError));
-    return this.#wait(timeoutMs, priority, signal);
+    return this.#wait(options ?? {}, stack);
+  }
+
+  /**
+   * Returns a lease if one can be had at once: without waiting, creating or validating, and before
+   * nobody who waits.
+   *
+   * @returns The lease, whose holder must release it; `undefined` if there is none now.
+   *
+   * @example Do something more only if it costs nobody anything
+   * ```ts
+   * import { ResourcePool } from "@automcp/client";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pool = new ResourcePool({ create: () => Promise.resolve({}) });
+   * assertEquals(pool.tryAcquire(), undefined); // nothing was created yet
+   * await pool.use(() => {});
+   * pool.tryAcquire()?.release();
+   * await pool.close();
+   * ```
+   */
+  tryAcquire(): ManagedResource<T> | undefined {
+    const slot = this.#waiters.size === 0 ? this.#take(this.#now()) : undefined;
+    return slot && this.#lend(slot, 0, this.#leaks.readStack());
   }
 
   /**
@@ -150,7 +179,9 @@ export class ResourcePool<T> {
    * @param error What broke it.
    */
   evict(resource: T, error: unknown): void {
-    for (const slot of this.#usable) if (slot.resource === resource) this.#fail(slot, error);
+    for (const slot of this.#inventory.slots) {
+      if (slot.resource === resource) this.#end(slot, "failed", { error });
+    }
   }
 
   /**
@@ -188,151 +219,128 @@ export class ResourcePool<T> {
 
   /** Returns the pool at this moment, as plain data. */
   stats(): PoolStats {
-    let idle = 0;
-    for (const slot of this.#usable) if (slot.leases === 0) idle++;
+    const { slots, draining, destroyer, created } = this.#inventory;
+    const { size, idle, validating } = slots;
     return {
-      size: this.#usable.size,
+      size,
       idle,
-      busy: this.#usable.size - idle,
-      draining: this.#draining.size,
+      busy: size - idle - validating,
+      validating,
+      draining,
+      closing: destroyer.running.size,
       creating: this.#creator.running.size,
       waiting: this.#waiters.size,
       leases: this.#leases.size,
       poolSize: this.#options.poolSize,
-      created: this.#creator.created,
+      maxResources: this.#options.maxResources,
+      created,
       createFailed: this.#creator.failed,
-      destroyed: { ...this.#destroyed },
+      destroyed: { ...destroyer.counts },
+      leaks: this.#leaks.reported,
       acquireWait: toWaitBuckets(this.#waits),
     };
   }
 
-  #wait(timeoutMs: number, priority: Priority, signal?: AbortSignal): Promise<ManagedResource<T>> {
+  /** The time, if anybody will ask for it. */
+  #now(): number {
     const { clock } = this.#options;
-    const waiter = new Waiter<T>(clock.now(), signal);
-    const remove = this.#waiters.add(waiter, priority);
-    waiter.leave = () => {
-      remove();
-      if (this.#waiters.size === 0) this.#creator.rest();
-    };
-    if (timeoutMs !== Infinity) {
-      const expire = () => waiter.reject(timeoutError(timeoutMs, this.#creator.lastError));
-      waiter.undoTimer = clock.setTimer(timeoutMs, expire);
-    }
-    this.#creator.createOnDemand();
-    return waiter.promise;
+    return this.#inventory.isTimed || this.#waiters.size > 0 ? clock.now() : 0;
   }
 
-  /** How many resources the waiters need besides those being created, as far as there is room. */
-  #wanted(): number {
-    const { maxResources, poolSize } = this.#options;
-    const room = Math.min(maxResources - this.#usable.size, poolSize - this.#leases.size);
-    return Math.min(this.#waiters.size, room) - this.#creator.running.size;
+  #take(nowMs: number): Slot<T> | undefined {
+    const slot = this.#isFull() ? undefined : this.#inventory.take(nowMs);
+    return this.#isFull() ? undefined : slot; // who was told of an end meanwhile may have come first
   }
 
-  #add(resource: T, generation: number): void {
-    const state = { capacity: 0, leases: 0, failure: undefined, destroyed: false };
-    const slot: Slot<T> = { resource, generation, ...state };
-    if (this.#closed !== undefined) return this.#destroy(slot, "created_late");
-    try {
-      slot.capacity = checkCapacity(this.#options.leasesPerResource(resource));
-      this.#usable.add(slot);
-    } catch (error) {
-      slot.failure = { error };
-      this.#destroy(slot, "failed");
-      this.#waiters.rejectAll(() => error);
-    }
+  #isFull(): boolean {
+    return this.#leases.size >= this.#options.poolSize;
   }
 
-  /** The usable resource with the fewest leases, of equals the oldest; none if all are full. */
-  #free(): Slot<T> | undefined {
-    if (this.#leases.size >= this.#options.poolSize) return undefined;
-    let best: Slot<T> | undefined;
-    for (const slot of this.#usable) {
-      if (slot.leases >= slot.capacity) continue;
-      if (slot.leases === 0) return slot;
-      if (best === undefined || slot.leases < best.leases) best = slot;
-    }
-    return best;
-  }
-
-  #lend(slot: Slot<T>, waitMs: number): ManagedResource<T> {
+  #lend(slot: Slot<T>, waitMs: number, stack: string | undefined): ManagedResource<T> {
     const lease = new ManagedResource(slot, this.#leaseOwner);
-    slot.leases++;
+    this.#inventory.lend(slot);
     this.#leases.add(lease);
+    if (stack !== undefined) this.#leaks.watch(lease, stack);
     countWait(this.#waits, waitMs);
     return lease;
   }
 
-  #release(slot: Slot<T>, lease: ManagedResource<T>): void {
-    slot.leases--;
-    this.#leases.delete(lease);
-    if (slot.leases === 0) {
-      if (slot.failure !== undefined) this.#destroy(slot, "failed");
-      else if (this.#closed !== undefined) this.#destroy(slot, "pool_closed");
-    }
-    if (this.#leases.size === 0) this.#emptied?.();
-    this.#serve();
-  }
-
-  #fail(slot: Slot<T>, error: unknown): void {
-    if (slot.failure !== undefined || slot.destroyed) return;
-    slot.failure = { error };
-    this.#usable.delete(slot);
-    this.#draining.add(slot);
-    if (slot.leases === 0) this.#destroy(slot, "failed");
-    this.#creator.createOnDemand();
-  }
-
-  /** Gives free places to waiters, then creates for those that are left. */
-  #serve(): void {
+  #wait(options: AcquireOptions, stack: string | undefined): Promise<ManagedResource<T>> {
     const { clock } = this.#options;
-    for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
-      if (waiter.rejectIfAborted()) continue;
-      const slot = this.#free();
+    const { acquireTimeoutMs = this.#options.acquireTimeoutMs, deadline, signal } = options;
+    const timeoutMs = Math.min(acquireTimeoutMs, deadline?.remainingMs() ?? Infinity);
+    const expired = () => timeoutError(timeoutMs, this.#creator.lastError);
+    if (timeoutMs <= 0) return Promise.reject(expired());
+    const waiter = new Waiter<T>(clock.now(), signal, stack);
+    const remove = this.#waiters.add(waiter, options.priority ?? "interactive");
+    waiter.leave = () => {
+      remove();
+      if (this.#waiters.size === 0) this.#creator.rest();
+    };
+    const end = Deadline.after(timeoutMs, clock);
+    waiter.undoTimer = this.#timeouts.watch(end, () => waiter.reject(expired()));
+    this.#meetDemand(waiter.startedMs);
+    return waiter.promise;
+  }
+
+  /** Gives free places to waiters, then validates and creates for those that are left. */
+  #serve(nowMs: number): void {
+    while (this.#waiters.size > 0) {
+      const slot = this.#take(nowMs);
       if (slot === undefined) break;
-      waiter.resolve(this.#lend(slot, clock.now() - waiter.startedMs));
+      const waiter = this.#waiters.first; // whoever heard of a resource's end may have left
+      if (waiter === undefined || waiter.rejectIfAborted()) continue;
+      waiter.resolve(this.#lend(slot, nowMs - waiter.startedMs, waiter.stack));
     }
+    this.#meetDemand(nowMs);
+  }
+
+  #meetDemand(nowMs: number): void {
+    const { slots } = this.#inventory;
+    while (this.#demand() > slots.validatingCapacity && this.#inventory.validateStale(nowMs));
     this.#creator.createOnDemand();
   }
 
-  #destroy(slot: Slot<T>, reason: DestroyReason): void {
-    if (slot.destroyed) return;
-    slot.destroyed = true;
-    this.#usable.delete(slot);
-    this.#draining.add(slot);
-    const destruction: Promise<void> = this.#destroyNow(slot, reason).finally(() => {
-      this.#draining.delete(slot);
-      this.#destructions.delete(destruction);
-    });
-    this.#destructions.add(destruction);
+  /** How many waiters could have a lease if there were resources enough. */
+  #demand(): number {
+    return Math.min(this.#waiters.size, this.#options.poolSize - this.#leases.size);
   }
 
-  async #destroyNow(slot: Slot<T>, reason: DestroyReason): Promise<void> {
-    const { generation, failure } = slot;
-    this.#destroyed[reason]++;
-    this.#options.onEvent?.({ type: "pool.destroyed", generation, reason, ...failure });
-    try {
-      await this.#options.destroy(slot.resource);
-    } catch (error) {
-      this.#options.onEvent?.({ type: "pool.destroy_failed", generation, error });
-    }
+  /** How many resources they need besides those being validated and created, as far as there is room. */
+  #wanted(): number {
+    const { slots, taken } = this.#inventory;
+    const room = this.#options.maxResources - taken;
+    return Math.min(this.#demand() - slots.validatingCapacity, room) - this.#creator.running.size;
+  }
+
+  #release(slot: Slot<T>, lease: ManagedResource<T>): void {
+    const nowMs = this.#now();
+    this.#leases.delete(lease);
+    if (this.#leaks.isOn) this.#leaks.forget(lease);
+    this.#inventory.takeBack(slot, nowMs);
+    if (this.#leases.size === 0) this.#emptied?.();
+    if (this.#waiters.size > 0) this.#serve(nowMs);
+  }
+
+  #end(slot: Slot<T>, reason: "failed" | "retired", failure?: ResourceFailure): void {
+    this.#inventory.end(slot, reason, failure);
+    this.#meetDemand(this.#now());
+  }
+
+  #countTimeout(slot: Slot<T>): void {
+    if (!slot.isStateful) return;
+    if (++slot.timeoutsInARow >= this.#options.retireAfterTimeouts) this.#end(slot, "retired");
   }
 
   async #close(graceMs: number): Promise<void> {
     const { clock } = this.#options;
     this.#creator.close(closedError());
     this.#waiters.rejectAll(closedError);
-    for (const slot of this.#usable) if (slot.leases === 0) this.#destroy(slot, "pool_closed");
+    this.#inventory.close();
     const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
     if (this.#leases.size > 0) await waitAtMost(graceMs, emptied, clock);
-    for (const slot of [...this.#usable, ...this.#draining]) this.#destroy(slot, "pool_closed");
-    await waitAtMost(graceMs, this.#allDestroyed(), clock);
-  }
-
-  async #allDestroyed(): Promise<void> {
-    const { running } = this.#creator;
-    while (running.size + this.#destructions.size > 0) {
-      await Promise.allSettled([...running, ...this.#destructions]);
-    }
+    this.#inventory.destroyAll();
+    this.#leaks.forgetAll();
+    await waitAtMost(graceMs, this.#inventory.destroyer.allDone(this.#creator.running), clock);
   }
 }

@@ -18,3 +18,9 @@ export function timeoutError(
   const message = `No connection within ${Math.round(timeoutMs)} ms`;
   return createClientError("pool_timeout", message, failed && { cause: failed.error });
 }
+
+/** `isUsable` said no. */
+export function unusableError(): ClientError {
+  const message = "The connection ended before it was used";
+  return createClientError("connection_lost", message, { delivery: "not_sent" });
+}

@@ -3,22 +3,49 @@ import { checkNumber, checkOptions, type OptionRules, resolveOptions } from "../
 import { type Clock, systemClock, systemRandom } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 
-/** Why a resource was destroyed. */
-export type DestroyReason = "failed" | "pool_closed" | "created_late";
+/**
+ * Why a resource was destroyed: it broke, did not validate, timed out too often in a row, was idle or
+ * in use for too long, the pool closed, or it was created after that.
+ */
+export type DestroyReason =
+  | "failed"
+  | "invalid"
+  | "retired"
+  | "idle"
+  | "aged"
+  | "pool_closed"
+  | "created_late";
 
 /** What happens in a pool. */
 export type PoolEvent =
   | { readonly type: "pool.created"; readonly generation: number }
-  | { readonly type: "pool.create_failed"; readonly error: unknown; readonly waitMs: number }
+  | {
+    readonly type: "pool.create_failed";
+    /** Which creation it was, counted from 1. */
+    readonly generation: number;
+    readonly error: unknown;
+    /** Whether it is tried again while somebody waits; if not, all who waited were rejected. */
+    readonly temporary: boolean;
+    /** How long the next creation waits at least. */
+    readonly waitMs: number;
+  }
   | {
     readonly type: "pool.destroyed";
     readonly generation: number;
     readonly reason: DestroyReason;
-    /** What the lease was failed with. */
+    /** What broke it, or what its validator threw. */
     readonly error?: unknown;
   }
   | { readonly type: "pool.destroy_failed"; readonly generation: number; readonly error: unknown }
-  | { readonly type: "pool.misuse"; readonly generation: number };
+  | { readonly type: "pool.misuse"; readonly generation: number }
+  | {
+    readonly type: "pool.leak";
+    readonly generation: number;
+    /** How long the lease has been out. */
+    readonly heldMs: number;
+    /** Where it was acquired. */
+    readonly stack: string;
+  };
 
 /** What a resource is created with. */
 export interface CreateOptions {
@@ -26,6 +53,12 @@ export interface CreateOptions {
   readonly signal: AbortSignal;
   /** Counts the pool's creations from 1; a resource that replaces another has a higher one. */
   readonly generation: number;
+}
+
+/** What a resource is validated with. */
+export interface ValidateOptions {
+  /** Aborted when the answer is not waited for any more: after the timeout, or as the pool closes. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -48,7 +81,8 @@ export interface PoolOptions<T> {
    */
   readonly poolSize?: number;
   /**
-   * The most usable resources at once, an integer >= 1.
+   * The most resources at once, an integer >= 1: idle, busy, being created or validated, and those
+   * that are being destroyed because of their age. What broke makes room at once.
    *
    * @default {poolSize}
    */
@@ -83,6 +117,68 @@ export interface PoolOptions<T> {
    * may be tried again.
    */
   readonly isTemporary?: (error: unknown) => boolean;
+  /**
+   * Tells whether a resource may still be lent, from what is known without asking it; called after its
+   * creation and before each lease. One that may not, or for which this throws, is destroyed and
+   * replaced on demand; after the creation that counts as a failed one.
+   *
+   * @default {() => true}
+   */
+  readonly isUsable?: (resource: T) => boolean;
+  /**
+   * Asks a resource whether it is still good, before it is lent after `validateAfterIdleMs`. `false`,
+   * a throw and a timeout destroy it, and the caller goes on waiting for another. Without it nothing
+   * is validated.
+   */
+  readonly validate?: (resource: T, options: ValidateOptions) => boolean | Promise<boolean>;
+  /**
+   * How long a resource must have been idle to be validated, in milliseconds, >= 0. With 0 it is
+   * validated before every lease that finds it idle, with `Infinity` never.
+   *
+   * @default {30000}
+   */
+  readonly validateAfterIdleMs?: number;
+  /**
+   * The longest validation, in milliseconds, > 0. The caller's own wait goes on meanwhile.
+   *
+   * @default {5000}
+   */
+  readonly validationTimeoutMs?: number;
+  /**
+   * Tells whether a resource has a state that ages, as a session has: only then it expires, and is
+   * retired after timeouts. Called once, after the creation.
+   *
+   * @default {() => true}
+   */
+  readonly isStateful?: (resource: T) => boolean;
+  /**
+   * How long a stateful resource may be idle before it is destroyed, in milliseconds, > 0. `Infinity`
+   * keeps it.
+   *
+   * @default {Infinity}
+   */
+  readonly idleTimeoutMs?: number;
+  /**
+   * How long a stateful resource is lent, in milliseconds after its creation, > 0, less up to a quarter
+   * by lot. Leases that are out then are waited for. With `Infinity` it never grows too old.
+   *
+   * @default {Infinity}
+   */
+  readonly maxLifetimeMs?: number;
+  /**
+   * How many attempts on a stateful resource may time out in a row, an integer >= 1, before it is
+   * lent no more; see {@linkcode ManagedResource.noteTimeout}. With `Infinity` it always is.
+   *
+   * @default {Infinity}
+   */
+  readonly retireAfterTimeouts?: number;
+  /**
+   * How long a lease may be out before `pool.leak` reports it, in milliseconds, > 0. It is only
+   * reported, never taken back. Costs a timer and a stack trace per lease; `Infinity` is off.
+   *
+   * @default {Infinity}
+   */
+  readonly leakThresholdMs?: number;
   /** Called with what happens. If it throws, the error is reported in a microtask. */
   readonly onEvent?: (event: PoolEvent) => void;
   /** The clock of all waits. */
@@ -132,9 +228,12 @@ export function resolveCloseOptions(options: CloseOptions): Required<CloseOption
 }
 
 /** {@linkcode PoolOptions} with every value known and checked. */
-export interface ResolvedPoolOptions<T> extends Required<Omit<PoolOptions<T>, "onEvent">> {
-  readonly onEvent: ((event: PoolEvent) => void) | undefined;
-}
+export interface ResolvedPoolOptions<T>
+  extends Required<Omit<PoolOptions<T>, OptionalFunction>>, Explicit<T> {}
+
+/** The functions without which the pool does less. */
+type OptionalFunction = "isUsable" | "onEvent" | "validate";
+type Explicit<T> = { readonly [K in OptionalFunction]: PoolOptions<T>[K] | undefined };
 
 const RULES: OptionRules<PoolOptions<never>> = {
   create: { type: "function", required: true },
@@ -149,6 +248,15 @@ const RULES: OptionRules<PoolOptions<never>> = {
     preset: (error: unknown) => !isClientError(error) || error.temporary,
     type: "function",
   },
+  isUsable: { type: "function" },
+  validate: { type: "function" },
+  validateAfterIdleMs: { preset: 30_000, min: 0 },
+  validationTimeoutMs: { preset: 5_000, min: 0, above: true },
+  isStateful: { preset: () => true, type: "function" },
+  idleTimeoutMs: { preset: Infinity, min: 0, above: true },
+  maxLifetimeMs: { preset: Infinity, min: 0, above: true },
+  retireAfterTimeouts: { preset: Infinity, min: 1, integer: true },
+  leakThresholdMs: { preset: Infinity, min: 0, above: true },
   onEvent: { type: "function", listener: true },
   clock: { preset: systemClock },
   random: { preset: systemRandom, type: "function" },

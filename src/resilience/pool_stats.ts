@@ -2,14 +2,18 @@ import type { DestroyReason } from "./pool_options.ts";
 
 /** A pool at one moment: plain data. */
 export interface PoolStats {
-  /** Usable resources: idle and busy. */
+  /** Resources in use: idle, busy and validating. */
   readonly size: number;
-  /** Usable resources without a lease. */
+  /** Resources without a lease. */
   readonly idle: number;
-  /** Usable resources with a lease. */
+  /** Resources with a lease. */
   readonly busy: number;
-  /** Failed resources whose last leases are still out, and those being destroyed. */
+  /** Resources being validated before they are lent. */
+  readonly validating: number;
+  /** Resources that are lent no more and whose last leases are still out. */
   readonly draining: number;
+  /** Resources being destroyed. */
+  readonly closing: number;
   /** Resources being created. */
   readonly creating: number;
   /** Callers that wait for a lease. */
@@ -18,12 +22,16 @@ export interface PoolStats {
   readonly leases: number;
   /** The most leases at once. */
   readonly poolSize: number;
-  /** Resources created so far. */
+  /** The most resources at once. */
+  readonly maxResources: number;
+  /** Resources created so far, without those that were unusable at once. */
   readonly created: number;
-  /** Creations that failed so far. */
+  /** Creations that failed so far, or whose resource was unusable at once. */
   readonly createFailed: number;
   /** Resources destroyed so far, by reason. */
   readonly destroyed: Readonly<Record<DestroyReason, number>>;
+  /** Leases that were reported as out for too long. */
+  readonly leaks: number;
   /** How long granted leases were waited for: how many waited up to so many milliseconds. */
   readonly acquireWait: readonly WaitBucket[];
 }

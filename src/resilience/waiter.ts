@@ -2,10 +2,12 @@ import type { ManagedResource } from "./managed_resource.ts";
 import type { Priority } from "./pool_options.ts";
 import { WaitList } from "./wait_list.ts";
 
-/** A caller that waits. One object for promise, timer and listener keeps a waiter small. */
+/** A caller that waits. One object for promise and listener keeps a waiter small. */
 export class Waiter<T> implements EventListenerObject {
   /** When it began to wait, in milliseconds of the clock. */
   readonly startedMs: number;
+  /** Where it was called from, if leases are watched. */
+  readonly stack: string | undefined;
   /** Undoes its place in the queue. */
   leave: () => void = () => {};
   /** Undoes its timer. */
@@ -13,8 +15,9 @@ export class Waiter<T> implements EventListenerObject {
   readonly #signal: AbortSignal | undefined;
   readonly #lease = Promise.withResolvers<ManagedResource<T>>();
 
-  constructor(startedMs: number, signal: AbortSignal | undefined) {
+  constructor(startedMs: number, signal: AbortSignal | undefined, stack: string | undefined) {
     this.startedMs = startedMs;
+    this.stack = stack;
     this.#signal = signal;
     signal?.addEventListener("abort", this, { once: true });
   }

@@ -41,6 +41,27 @@ Deno.test("P8 ResourcePool asks a failing factory seldom, and P5 nobody waits fo
   await pool.close();
 });
 
+Deno.test("P10 ResourcePool survives a rejecting validator (generic-pool 3.9: unhandled rejection, place lost)", async () => {
+  const validate = () => Promise.reject(new Error("dead"));
+  const { clock, pool, destroyed } = createPool({ poolSize: 3, validate, validateAfterIdleMs: 0 });
+  for (let round = 0; round < 3; round++) {
+    const callers = Array.from({ length: 4 }, () => watch(pool.acquire()));
+    await flush();
+    const { size, leases, waiting, validating } = pool.stats();
+    assertEquals([size, leases, waiting, validating], [3, 3, 1, 0]);
+    for (const { lease } of callers) {
+      await flush();
+      lease?.release();
+    }
+    await flush();
+    callers[3]!.lease!.release();
+    await clock.advance(1);
+  }
+  assertEquals([destroyed.length, pool.stats().destroyed.invalid], [6, 6]);
+  await pool.close();
+  assertEquals(clock.timers, 0);
+});
+
 Deno.test("R1 retry() makes maxAttempts calls and no more (cockatiel 4: one more)", async () => {
   const clock = new FakeClock();
   let calls = 0;
@@ -132,13 +153,18 @@ Deno.test("R1 R2 retry() makes 3 calls by default, with jitter and a cap (p-retr
   assertEquals(new Set(waits.map((ms) => ms[0])).size, 200);
 });
 
-/** What a pool of two callers and one more does under an option. */
+/** What a pool of two does under options: for four callers, and for one more after a pause. */
 async function behaviour(
   options: Partial<PoolOptions<Item>>,
   how: AcquireOptions,
 ): Promise<string> {
   const creations = new Creations();
-  const { clock, pool } = createPool({ create: creations.create, poolSize: 2, ...options });
+  const { clock, pool, destroyed } = createPool({
+    create: creations.create,
+    poolSize: 2,
+    validate: () => new Promise(() => {}),
+    ...options,
+  });
   const callers = Array.from({ length: 4 }, () => watch(pool.acquire(how)));
   const trace: unknown[] = [];
   for (let step = 0; step < 3; step++) {
@@ -152,6 +178,16 @@ async function behaviour(
     for (const creation of [...creations.running]) creation.succeed();
     await flush();
   }
+  await clock.advance(1_000);
+  const late = watch(pool.acquire(how));
+  for (let turn = 0; turn < 2; turn++) {
+    await clock.advance(950);
+    for (const creation of [...creations.running]) creation.succeed();
+    await flush();
+    late.lease?.noteTimeout();
+  }
+  trace.push(late.lease?.generation, pool.stats().leaks, pool.stats().draining, destroyed);
+  late.lease?.release();
   await pool.close();
   return JSON.stringify(trace);
 }
@@ -165,10 +201,19 @@ Deno.test("F2 every number of ResourcePool changes what it does (mcp-proxy: pars
     { createParallelism: 2 },
     { acquireTimeoutMs: 900 },
     { leasesPerResource: () => 2 },
+    { idleTimeoutMs: 900 },
+    { maxLifetimeMs: 900 },
+    { validateAfterIdleMs: 900 },
+    { retireAfterTimeouts: 2 },
+    { leakThresholdMs: 900 },
   ];
   for (const options of pools) {
     assert(await behaviour(options, {}) !== usual, JSON.stringify(options));
   }
+  const slow = { validateAfterIdleMs: 900 };
+  assert(
+    await behaviour({ ...slow, validationTimeoutMs: 900 }, {}) !== await behaviour(slow, {}),
+  );
   assert(await behaviour({}, { acquireTimeoutMs: 900 }) !== usual);
 });
 

@@ -15,6 +15,8 @@ import { createPool, flush, type Item, watch } from "./support.ts";
 /** Values that no option may take for another: each is refused or does what it says. */
 const EXTREMES = [NaN, -Infinity, -1, -Number.MIN_VALUE, 0, 0.5, 1, 2, 2 ** 31, 2 ** 53, Infinity];
 const extreme = fc.constantFrom<unknown>(...EXTREMES, "3", 1, 2, 3, 10, 100, Infinity);
+/** So many options at once would nearly never all be good. */
+const mostlyGood = fc.constantFrom<unknown>(NaN, 0, 0.5, 1, 2, 3, 10, 100, 2 ** 31, Infinity);
 
 /** Name, values below or beside the limit, values at and above it. */
 const POOL_LIMITS: [keyof PoolOptions<Item>, number[], number[]][] = [
@@ -23,6 +25,12 @@ const POOL_LIMITS: [keyof PoolOptions<Item>, number[], number[]][] = [
   ["maxWaiters", [0, -1, 0.5, NaN], [1, 2, Infinity]],
   ["createParallelism", [0, -1, 0.5, NaN], [1, 2, Infinity]],
   ["acquireTimeoutMs", [-1, -Number.MIN_VALUE, NaN], [0, 0.5, 1, 2 ** 31, Infinity]],
+  ["validateAfterIdleMs", [-1, NaN], [0, 0.5, Infinity]],
+  ["validationTimeoutMs", [0, -1, NaN], [0.5, 1, Infinity]],
+  ["idleTimeoutMs", [0, -1, NaN], [0.5, 1, Infinity]],
+  ["maxLifetimeMs", [0, -1, NaN], [0.5, 1, Infinity]],
+  ["retireAfterTimeouts", [0, -1, 1.5, NaN], [1, 2, Infinity]],
+  ["leakThresholdMs", [0, -1, NaN], [0.5, 1, Infinity]],
 ];
 
 Deno.test("F2 ResourcePool takes each number at and above its limit, refuses it below", async () => {
@@ -54,7 +62,7 @@ Deno.test("F2 ResourcePool and retry() refuse unknown keys and name the nearest"
   const wrong: [() => unknown, string][] = [
     [() => createPool({ poolsize: 1 } as object), "'poolSize'"],
     [() => createPool({ maxResource: 1 } as object), "'maxResources'"],
-    [() => createPool({ validate: 1 } as object), "'validate' is no known option"],
+    [() => createPool({ verify: 1 } as object), "'verify' is no known option"],
     [() => pool.acquire({ acquireTimeout: 1 } as AcquireOptions), "'acquireTimeoutMs'"],
     [() => pool.close({ grace: 1 } as object), "'graceMs'"],
   ];
@@ -66,7 +74,10 @@ Deno.test("F2 ResourcePool and retry() refuse unknown keys and name the nearest"
 
 Deno.test("F2 ResourcePool refuses what is no function, and no known priority", async () => {
   for (
-    const name of ["create", "destroy", "leasesPerResource", "isTemporary", "onEvent", "random"]
+    const name of [
+      ...["create", "destroy", "leasesPerResource", "isTemporary", "onEvent", "random"],
+      ...["validate", "isUsable", "isStateful"],
+    ]
   ) {
     const error = assertThrows(() => createPool({ [name]: 32 } as object), TypeError);
     assertStringIncludes(error.message, `'${name}' must be a function: current value is 32`);
@@ -85,13 +96,20 @@ Deno.test("F2 ResourcePool refuses an extreme configuration or serves under it",
     maxWaiters: extreme,
     createParallelism: extreme,
     acquireTimeoutMs: extreme,
+    validateAfterIdleMs: mostlyGood,
+    validationTimeoutMs: mostlyGood,
+    idleTimeoutMs: mostlyGood,
+    maxLifetimeMs: mostlyGood,
+    retireAfterTimeouts: mostlyGood,
+    leakThresholdMs: mostlyGood,
+    validate: fc.constant(() => true),
   }, { requiredKeys: [] });
   let served = 0;
   await fc.assert(
     fc.asyncProperty(config, async (options) => {
       let fixture;
       try {
-        fixture = createPool(options as PoolOptions<Item>);
+        fixture = createPool(options as Partial<PoolOptions<Item>>);
       } catch (error) {
         return assert(error instanceof RangeError || error instanceof TypeError);
       }

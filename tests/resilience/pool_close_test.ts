@@ -115,7 +115,8 @@ Deno.test("P14 ResourcePool.close() destroys a lease beyond graceMs once, whatev
     await flush();
     const { size, draining, leases } = pool.stats();
     assertEquals([destroyed, size, draining, leases], [[1], 0, 0, 0]);
-    assertEquals(pool.stats().destroyed, { failed: 0, pool_closed: 1, created_late: 0 });
+    const { failed, pool_closed, created_late } = pool.stats().destroyed;
+    assertEquals([failed, pool_closed, created_late], [0, 1, 0]);
     assertEquals(events.filter(({ type }) => type === "pool.destroyed").length, 1);
     assertEquals(clock.timers, 0);
   }
@@ -188,14 +189,14 @@ Deno.test("P14 ResourcePool.close() waits for destroying, again for graceMs at m
     let closed = false;
     pool.close({ graceMs: 100 }).then(() => closed = true);
     await clock.advance(99);
-    assertEquals([closed, pool.stats().draining, pool.stats().size], [false, 1, 0]);
+    assertEquals([closed, pool.stats().closing, pool.stats().size], [false, 1, 0]);
     if (hangs) await clock.advance(1);
     else resolve();
     await flush();
-    assertEquals([closed, pool.stats().draining, clock.timers], [true, hangs ? 1 : 0, 0]);
+    assertEquals([closed, pool.stats().closing, clock.timers], [true, hangs ? 1 : 0, 0]);
     resolve();
     await flush();
-    assertEquals(pool.stats().draining, 0);
+    assertEquals(pool.stats().closing, 0);
   }
 });
 

@@ -210,7 +210,8 @@ Deno.test("P8 ResourcePool rejects all who wait with a permanent failure, and as
   await flush();
   for (const { error } of callers) assertStrictEquals(error, failure);
   assertEquals([clock.timers, pool.stats().createFailed], [0, 1]);
-  assertEquals(events, [{ type: "pool.create_failed", error: failure, waitMs: 0 }]);
+  const failed = { generation: 1, error: failure, temporary: false, waitMs: 0 };
+  assertEquals(events, [{ type: "pool.create_failed", ...failed }]);
   const next = watch(pool.acquire());
   await flush();
   creations.running[0]!.succeed();

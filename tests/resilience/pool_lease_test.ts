@@ -89,9 +89,9 @@ Deno.test("P1 ResourcePool replaces a failed resource while hung leases on it ar
   const { size, draining, leases } = pool.stats();
   assertEquals([size, draining, leases], [1, 1, 2]);
   hung.lease!.release();
-  assertEquals([destroyed, pool.stats().draining], [[1], 1]);
+  assertEquals([destroyed, pool.stats().draining, pool.stats().closing], [[1], 0, 1]);
   await flush();
-  assertEquals(pool.stats().draining, 0);
+  assertEquals(pool.stats().closing, 0);
   const ended = events.find(({ type }) => type === "pool.destroyed");
   assertEquals(ended, { type: "pool.destroyed", generation: 1, reason: "failed", error });
   next.lease!.release();
@@ -205,7 +205,7 @@ Deno.test("ResourcePool reports a destroy that throws or rejects, and goes on", 
     lease.release();
     await flush();
     assertEquals(events.at(-1), { type: "pool.destroy_failed", generation: 1, error });
-    assertEquals([pool.stats().draining, pool.stats().destroyed.failed], [0, 1]);
+    assertEquals([pool.stats().closing, pool.stats().destroyed.failed], [0, 1]);
     assertEquals(await pool.use(({ id }) => id), 2);
     await pool.close();
     assertEquals(clock.timers, 0);

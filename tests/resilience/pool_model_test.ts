@@ -19,6 +19,17 @@ const ADVANCES_MS = [10, 10, 50, 100, 300, 1_500];
 const TICK_MS = 5;
 const LIMITS_MS = [0, 1, 10, 100, 1_000, 10_000, Infinity];
 
+/** What a step may be, as often as it is here. */
+const COMMANDS = [
+  ...["acquire", "acquire", "acquire", "acquire", "acquire", "tryAcquire"],
+  ...["release", "release", "release", "abort", "fail", "evict", "breakSilently"],
+  ...["noteTimeout", "noteTimeout", "noteAnswer", "close"],
+  ...["endCreation", "endCreation", "endCreation", "endValidation", "endValidation"],
+  ...["endDestruction", "advance", "advance"],
+] as const;
+
+type Command = Exclude<typeof COMMANDS[number], "advance" | `end${string}`>;
+
 /** A pool, its model, and what the callers hold. */
 class Run {
   readonly trace: string[] = [];
@@ -27,22 +38,36 @@ class Run {
   readonly #clock = new QuickClock();
   readonly #creations = new Creations();
   readonly #items: Item[] = [];
+  readonly #broken = new Set<number>();
+  readonly #validations = new Map<number, (valid: boolean) => void>();
+  readonly #destroyed: number[] = [];
+  readonly #destructions = new Map<number, () => void>();
   readonly #callers: Watched[] = [];
   readonly #controllers: AbortController[] = [];
-  readonly #pool: ReturnType<typeof createPool>;
+  readonly #pool: ReturnType<typeof createPool>["pool"];
   #closing: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(options: ModelOptions) {
     this.#options = options;
     this.#model = new PoolModel(options);
-    const { capacity, ...sizes } = options;
-    this.#pool = createPool({
-      ...sizes,
+    const { capacity, isStateful, slowDestroy, ...rest } = options;
+    const { pool } = createPool({
+      ...rest,
+      isStateful: () => isStateful,
+      isUsable: ({ id }) => !this.#broken.has(id),
       leasesPerResource: (item) => (this.#items.push(item), capacity),
       create: this.#creations.create,
+      validate: ({ id }) => new Promise((resolve) => this.#validations.set(id, resolve)),
+      destroy: ({ id }) => {
+        this.#destroyed.push(id);
+        return slowDestroy
+          ? new Promise((resolve) => this.#destructions.set(id, resolve))
+          : undefined;
+      },
       clock: this.#clock,
     });
+    this.#pool = pool;
   }
 
   /** Whether a lease that was granted has not reached its caller yet. */
@@ -50,70 +75,103 @@ class Run {
     return [...this.#model.leases.keys()].some((caller) => !this.#callers[caller]!.lease);
   }
 
-  /** Does one command, in the same tick as the last unless it must wait; `pick` chooses what to. */
-  step(command: number, pick: number): Promise<void> | undefined {
-    const { pool } = this.#pool;
+  /** Does one step; `pick` chooses what to. Only what must wait gives a promise. */
+  step(command: typeof COMMANDS[number], pick: number): Promise<void> | void {
+    if (command === "advance") return this.#advance(ADVANCES_MS[pick % 6]!);
+    if (command === "endCreation") return this.#endCreation(pick);
+    if (command === "endValidation") return this.#endValidation(pick);
+    if (command === "endDestruction") return this.#endDestruction(pick);
+    this.#act(command, pick);
+  }
+
+  /** Does what callers do, in the tick of the step before. */
+  #act(command: Command, pick: number): void {
+    const pool = this.#pool;
     const model = this.#model;
     const held = [...model.leases.keys()];
     const caller = held[pick % held.length];
-    const say = (text: string): void => void this.trace.push(text);
-    if (command < 6) {
+    const lease = caller === undefined ? undefined : this.#callers[caller]!.lease;
+    const item = this.#items[pick % this.#items.length];
+    this.trace.push(`${command} ${pick}: lease ${caller}, resource ${item?.id}`);
+    if (command === "acquire") {
       const [timeoutMs, urgent] = [TIMEOUTS_MS[pick % 8]!, pick % 3 > 0];
-      say(`acquire ${this.#callers.length}, ${timeoutMs} ms, ${urgent ? "urgent" : "background"}`);
-      const controller = new AbortController();
-      this.#controllers.push(controller);
+      const controller = this.#controllers[this.#callers.length] = new AbortController();
       const priority = urgent ? "interactive" : "background";
       const { signal } = controller;
       this.#callers.push(watch(pool.acquire({ signal, priority, acquireTimeoutMs: timeoutMs })));
       model.acquire(urgent, timeoutMs);
-    } else if (command < 9 && caller !== undefined) {
-      say(`release ${caller}`);
-      this.#callers[caller]!.lease!.release();
-      model.release(caller);
-      // A second time it must change nothing.
-      if (pick % 5 === 0) this.#callers[caller]!.lease!.release();
-    } else if (command === 9 && this.#callers.length > 0) {
+    } else if (command === "tryAcquire") {
+      const lease = pool.tryAcquire();
+      this.#callers.push({ lease, outcome: String(lease), error: undefined });
+      model.tryAcquire();
+    } else if (command === "abort" && this.#callers.length > 0) {
       const aborted = pick % this.#callers.length;
-      say(`abort ${aborted}`);
-      this.#controllers[aborted]!.abort("aborted");
+      this.#controllers[aborted]?.abort("aborted");
       model.leave("aborted", (waiter) => waiter.caller === aborted);
-    } else if (command === 10 && caller !== undefined) {
-      say(`fail ${caller}`);
-      this.#callers[caller]!.lease!.fail(new Error("broken"));
-      model.fail(model.leases.get(caller)!.generation);
-    } else if (command === 11 && this.#items.length > 0) {
-      const item = this.#items[pick % this.#items.length]!;
-      say(`evict ${item.id}`);
+    } else if (command === "evict" && item !== undefined) {
       pool.evict(item, new Error("gone"));
       model.fail(item.id);
-    } else if (command > 11 && command < 15) return this.#endCreation(command, pick);
-    else if (command > 14 && command < 17) return this.#advance(ADVANCES_MS[pick % 6]!);
-    else if (command === 17 && pick < 60) {
+    } else if (command === "breakSilently" && item !== undefined) {
+      this.#broken.add(item.id);
+      model.resources.all.find(({ generation }) => generation === item.id)!.broken = true;
+    } else if (command === "close" && pick < 60) {
       const graceMs = pick < 30 ? 105 : 1_005;
-      say(`close ${graceMs}`);
       this.#closing ??= pool.close({ graceMs }).then(() => void (this.#isClosed = true));
       model.close(graceMs);
+    } else if (caller === undefined || lease === undefined) return;
+    else if (command === "release") {
+      lease.release();
+      model.release(caller);
+      // A second time, and whatever else comes late, must change nothing.
+      if (pick % 5 === 0) [() => lease.release(), () => lease.noteTimeout()][pick % 2]!();
+    } else if (command === "fail") {
+      lease.fail(new Error("broken"));
+      model.fail(lease.generation);
+    } else if (command === "noteTimeout") {
+      lease.noteTimeout();
+      model.timeOut(caller);
+    } else if (command === "noteAnswer") {
+      lease.noteAnswer();
+      model.leases.get(caller)!.timeouts = 0;
     }
-    return undefined;
   }
 
-  async #endCreation(command: number, pick: number): Promise<void> {
+  async #endCreation(pick: number): Promise<void> {
     await this.settle();
     const { running } = this.#creations;
     const creation = running[pick % running.length];
     if (creation === undefined) return;
-    const end: CreationEnd = command < 14 && pick % 4 > 0
-      ? "succeeds"
-      : pick % 7 > 0
-      ? "fails for now"
-      : "fails for good";
+    const ends: CreationEnd[] = ["fails for now", "fails for good", "is unusable at once"];
+    const end = pick % 3 > 0 ? "succeeds" : ends[pick % 7 % 3]!;
     this.trace.push(`creation ${creation.generation} ${end}`);
-    if (end === "succeeds") creation.succeed();
-    else {
-      const code = end === "fails for now" ? "connection_refused" : "forbidden";
-      creation.fail(createClientError(code, end));
-    }
+    if (end === "is unusable at once") this.#broken.add(creation.generation);
+    if (end === "fails for now") creation.fail(createClientError("connection_refused", end));
+    else if (end === "fails for good") creation.fail(createClientError("forbidden", end));
+    else creation.succeed();
     this.#model.endCreation(creation.generation, end);
+    await this.settle();
+  }
+
+  async #endValidation(pick: number): Promise<void> {
+    await this.settle();
+    const running = this.#model.resources.in("validating");
+    const resource = running[pick % running.length];
+    if (resource === undefined) return;
+    const valid = pick % 3 > 0;
+    this.trace.push(`validation ${resource.generation} ${valid}`);
+    this.#validations.get(resource.generation)!(valid);
+    this.#model.endValidation(resource, valid);
+    await this.settle();
+  }
+
+  async #endDestruction(pick: number): Promise<void> {
+    await this.settle();
+    const running = this.#model.resources.in("closing");
+    const resource = running[pick % running.length];
+    if (resource === undefined) return;
+    this.trace.push(`destruction ${resource.generation}`);
+    this.#destructions.get(resource.generation)!();
+    this.#model.endDestruction(resource);
     await this.settle();
   }
 
@@ -121,7 +179,7 @@ class Run {
     await this.settle();
     this.trace.push(`advance ${ms}`);
     for (let passedMs = 0; passedMs < ms; passedMs += TICK_MS) {
-      this.#model.nowMs += TICK_MS;
+      this.#model.resources.nowMs += TICK_MS;
       this.#model.settle();
       await this.#clock.advance(TICK_MS);
     }
@@ -132,12 +190,11 @@ class Run {
   async settle(): Promise<void> {
     await flush();
     this.#model.settle();
-    const { pool, destroyed } = this.#pool;
     const { resources, leases, waiting, counts, waitsMs, outcomes } = this.#model;
-    const stats = pool.stats();
-    const usable = resources.filter(({ state }) => state === "usable");
-    const idle = usable.filter((resource) => this.#model.leasesOf(resource) === 0).length;
-    const failed = resources.filter(({ state }) => state === "failed").length;
+    const stats = this.#pool.stats();
+    const usable = resources.in("usable");
+    const busy = usable.filter(({ leases }) => leases > 0).length;
+    const count = (state: "validating" | "draining" | "closing") => resources.in(state).length;
     const where = (): string => `${JSON.stringify(this.#options)}\n${this.trace.join("\n")}`;
     const same = (actual: readonly unknown[], expected: readonly unknown[], what: string): void => {
       if (actual.join() !== expected.join()) assertEquals(actual, expected, `${what}\n${where()}`);
@@ -147,71 +204,97 @@ class Run {
     );
     same(seen, outcomes, "outcomes");
     same(
-      [stats.size, stats.idle, stats.busy, stats.draining, stats.leases, stats.waiting],
-      [usable.length, idle, usable.length - idle, failed, leases.size, waiting.length],
-      "size, idle, busy, draining, leases, waiting",
+      [stats.size, stats.idle, stats.busy, stats.validating, stats.draining, stats.closing],
+      [usable.length + count("validating"), usable.length - busy, busy]
+        .concat(count("validating"), count("draining"), count("closing")),
+      "size, idle, busy, validating, draining, closing",
     );
-    const running = this.#creations.running.map(({ generation }) => generation);
+    const creating = this.#creations.running.map(({ generation }) => generation);
     same(
-      [stats.creating, ...running],
-      [this.#model.creating.length, ...this.#model.creating],
-      "creating",
+      [stats.leases, stats.waiting, stats.creating, ...creating],
+      [leases.size, waiting.length, this.#model.creating.length, ...this.#model.creating],
+      "leases, waiting, creating",
     );
-    same([stats.created, stats.createFailed], [counts.created, counts.failed], "created, failed");
-    same(Object.entries(stats.destroyed), Object.entries(this.#model.destroyed), "destroyed");
+    same(
+      [stats.created, stats.createFailed, stats.leaks],
+      [counts.created, counts.failed, counts.leaks],
+      "created, failed, leaks",
+    );
+    const destroyedBy = Object.entries(stats.destroyed).filter(([, count]) => count > 0);
+    same(destroyedBy.sort(), Object.entries(resources.destroyed).sort(), "destroyed");
     const bars = LIMITS_MS.map((limitMs, index) =>
       waitsMs.filter((ms) => ms <= limitMs && ms > (LIMITS_MS[index - 1] ?? -1)).length
     );
     same(stats.acquireWait.map(({ count }) => count), bars, "acquireWait");
-    this.#checkInvariants(stats, destroyed, where);
+    this.#checkInvariants(stats, where);
   }
 
   /** What must hold whatever the model says. */
-  #checkInvariants(
-    { leases, size, idle, creating, waiting }: PoolStats,
-    destroyed: readonly number[],
-    where: () => string,
-  ): void {
+  #checkInvariants({ leases, size, creating, waiting }: PoolStats, where: () => string): void {
     const { poolSize, maxResources, maxWaiters, createParallelism } = this.#options;
-    const timers = this.#clock.timers;
-    const holds = leases <= poolSize && size + creating <= maxResources &&
-      creating <= createParallelism && waiting <= maxWaiters &&
-      (waiting === 0 || idle === 0 || leases === poolSize) &&
-      (waiting > 0 || (this.#closing !== undefined && !this.#isClosed) || timers === 0) &&
-      new Set(destroyed).size === destroyed.length;
-    assert(holds, holds ? "" : where());
+    const { resources, demand, leaksAtMs } = this.#model;
+    const held = resources.taken - size;
+    const free = resources.in("usable").filter((one) =>
+      one.leases < this.#options.capacity && !one.broken
+    );
+    const isStale = free.every((one) => resources.isStale(one));
+    const holds = {
+      P1: leases <= poolSize && size + creating + held <= maxResources &&
+        creating <= createParallelism && waiting <= maxWaiters,
+      P3: demand === 0 ||
+        (isStale && (free.length === 0 || demand <= resources.validatingCapacity)),
+      F3: this.#clock.timers === 0 || waiting + held + leaksAtMs.size > 0 || size > 0 ||
+        (this.#closing !== undefined && !this.#isClosed),
+      once: new Set(this.#destroyed).size === this.#destroyed.length,
+    };
+    for (const [rule, kept] of Object.entries(holds)) {
+      assert(kept, kept ? "" : `${rule}\n${where()}`);
+    }
   }
 
   /** Ends all and looks whether anything is left. */
   async end(): Promise<void> {
-    await this.step(17, 0);
-    while (this.#creations.running.length > 0) await this.#endCreation(12, 1);
-    await this.#advance(2_000);
+    this.#act("close", 0);
+    while (this.#creations.running.length > 0) await this.#endCreation(1);
+    await this.#advance(2_500);
     for (const caller of [...this.#model.leases.keys()]) {
       this.#callers[caller]!.lease!.release();
       this.#model.release(caller);
     }
+    while (this.#model.resources.in("closing").length > 0) await this.#endDestruction(0);
     await this.settle();
-    const { size, draining, creating, leases } = this.#pool.pool.stats();
-    const left = [size, draining, creating, leases, this.#clock.timers, +!this.#isClosed];
-    assertEquals(left, [0, 0, 0, 0, 0, 0], this.trace.join("\n"));
-    const everCreated = this.#pool.pool.stats().created;
-    assertEquals(this.#pool.destroyed.length, everCreated, this.trace.join("\n"));
+    const { size, draining, closing, creating, leases } = this.#pool.stats();
+    const left = [size, draining, closing, creating, leases, this.#clock.timers, +!this.#isClosed];
+    assertEquals(left, [0, 0, 0, 0, 0, 0, 0], this.trace.join("\n"));
+    assertEquals(this.#destroyed.length, this.#model.resources.all.length, this.trace.join("\n"));
     assert(this.#callers.every(({ outcome }) => outcome !== "pending"), this.trace.join("\n"));
   }
 }
 
-Deno.test("P1–P16 ResourcePool does what a naive model does, on ten thousand seeded runs", async () => {
-  const options = fc.record({
-    poolSize: fc.integer({ min: 1, max: 4 }),
-    maxResources: fc.integer({ min: 1, max: 4 }),
-    capacity: fc.integer({ min: 1, max: 3 }),
-    maxWaiters: fc.integer({ min: 1, max: 4 }),
-    createParallelism: fc.integer({ min: 1, max: 2 }),
-  });
-  const steps = fc.array(fc.tuple(fc.nat(17), fc.nat(255)), { maxLength: 40, size: "max" });
+const OPTIONS = fc.record({
+  poolSize: fc.integer({ min: 1, max: 4 }),
+  maxResources: fc.integer({ min: 1, max: 4 }),
+  capacity: fc.integer({ min: 1, max: 3 }),
+  maxWaiters: fc.integer({ min: 1, max: 4 }),
+  createParallelism: fc.integer({ min: 1, max: 2 }),
+  isStateful: fc.boolean(),
+  idleTimeoutMs: fc.constantFrom(Infinity, 150, 600),
+  maxLifetimeMs: fc.constantFrom(Infinity, 400, 1_600),
+  validateAfterIdleMs: fc.constantFrom(Infinity, 0, 50),
+  validationTimeoutMs: fc.constantFrom(Infinity, 100),
+  retireAfterTimeouts: fc.constantFrom(Infinity, 2),
+  leakThresholdMs: fc.constantFrom(Infinity, 300),
+  slowDestroy: fc.boolean(),
+});
+const STEPS = fc.array(fc.tuple(fc.constantFrom(...COMMANDS), fc.nat(255)), {
+  maxLength: 40,
+  size: "max",
+});
+const RUNS = Number(Deno.env.get("AUTOMCP_TEST_RUNS") ?? 10_000);
+
+Deno.test(`P1–P19 ResourcePool does what a naive model does, on ${RUNS} seeded runs`, async () => {
   await fc.assert(
-    fc.asyncProperty(options, steps, async (options, steps) => {
+    fc.asyncProperty(OPTIONS, STEPS, async (options, steps) => {
       const run = new Run(options);
       for (const [command, pick] of steps) {
         if (run.isLeaseUnseen) await run.settle();
@@ -221,6 +304,6 @@ Deno.test("P1–P16 ResourcePool does what a naive model does, on ten thousand s
       }
       await run.end();
     }),
-    { numRuns: 10_000 },
+    { numRuns: RUNS },
   );
 });

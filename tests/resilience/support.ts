@@ -100,7 +100,7 @@ export class QuickClock implements Clock {
   sleep = (ms: number, signal?: AbortSignal): Promise<void> => sleepOn(this, ms, signal);
 
   setTimer(ms: number, callback: () => void): () => void {
-    const timer = { atMs: this.#nowMs + ms, callback };
+    const timer = { atMs: this.#nowMs + Math.max(ms, 0), callback };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
   }

@@ -1,0 +1,106 @@
+import type { Slot } from "./managed_resource.ts";
+import type { ResolvedPoolOptions } from "./pool_options.ts";
+
+/** The resources that may be lent, the oldest first: idle, busy, and those being validated. */
+export class Slots<T> implements Iterable<Slot<T>> {
+  readonly #all = new Set<Slot<T>>();
+  readonly #idle = new Set<Slot<T>>();
+  readonly #validating = new Set<Slot<T>>();
+  readonly #staleAfterMs: number;
+
+  constructor({ validate, validateAfterIdleMs }: ResolvedPoolOptions<T>) {
+    this.#staleAfterMs = validate === undefined ? Infinity : validateAfterIdleMs;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** How many have no lease and are not being validated. */
+  get idle(): number {
+    return this.#idle.size;
+  }
+
+  /** How many are being validated. */
+  get validating(): number {
+    return this.#validating.size;
+  }
+
+  /** How many leases those being validated could carry. */
+  get validatingCapacity(): number {
+    let capacity = 0;
+    for (const slot of this.#validating) capacity += slot.capacity;
+    return capacity;
+  }
+
+  [Symbol.iterator](): Iterator<Slot<T>> {
+    return this.#all.values();
+  }
+
+  /** Takes a resource in that nobody holds. */
+  add(slot: Slot<T>): void {
+    this.#all.add(slot);
+    this.#idle.add(slot);
+  }
+
+  /** Takes a resource out, whatever it is doing. */
+  delete(slot: Slot<T>): void {
+    this.#all.delete(slot);
+    this.#idle.delete(slot);
+    this.#validating.delete(slot);
+  }
+
+  /** Counts a lease. */
+  lend(slot: Slot<T>): void {
+    if (slot.leases++ === 0) this.#idle.delete(slot);
+  }
+
+  /** Counts a lease that was given back. */
+  takeBack(slot: Slot<T>, nowMs: number): void {
+    if (--slot.leases > 0) return;
+    slot.idleSinceMs = nowMs;
+    this.#idle.add(slot);
+  }
+
+  /** Keeps an idle resource from being lent while it is validated. */
+  startValidation(slot: Slot<T>, validation: AbortController): void {
+    slot.validation = validation;
+    this.#idle.delete(slot);
+    this.#validating.add(slot);
+  }
+
+  /** Lets a resource be lent again. */
+  endValidation(slot: Slot<T>, nowMs: number): void {
+    slot.validation = undefined;
+    slot.validAtMs = nowMs;
+    this.#validating.delete(slot);
+    this.#idle.add(slot);
+  }
+
+  /** The one with the fewest leases that may be lent now, of equals the oldest; none if all are full. */
+  free(nowMs: number): Slot<T> | undefined {
+    let best: Slot<T> | undefined;
+    for (const slot of this.#all) {
+      if (slot.leases === 0) {
+        if (slot.validation === undefined && !this.#isStale(slot, nowMs)) return slot;
+      } else if (slot.leases < slot.capacity && !(best && best.leases <= slot.leases)) {
+        best = slot;
+      }
+    }
+    return best;
+  }
+
+  /** The oldest idle one that must be validated before it may be lent. */
+  stale(nowMs: number): Slot<T> | undefined {
+    for (const slot of this.#all) {
+      const isIdle = slot.leases === 0 && slot.validation === undefined;
+      if (isIdle && this.#isStale(slot, nowMs)) return slot;
+    }
+    return undefined;
+  }
+
+  #isStale({ idleSinceMs, validAtMs }: Slot<T>, nowMs: number): boolean {
+    return nowMs - Math.max(idleSinceMs, validAtMs) > this.#staleAfterMs;
+  }
+}
