@@ -51,6 +51,8 @@ async function openAutomcp(options: CallerOptions): Promise<Caller> {
     groups: {
       model: {
         connector: createMcpConnector({ url: MODEL_URL, fetch, clock }),
+        hedge: true,
+        progressIdleTimeoutMs: 2_500,
         operations: {
           safe: { effect: "safe" },
           idempotent: { effect: "idempotent" },

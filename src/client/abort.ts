@@ -1,5 +1,5 @@
-import type { Clock } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
+import type { DeadlineTimer } from "../resilience/deadline_timer.ts";
 
 /**
  * Settles as a promise does, or rejects with the signal's reason as soon as that is aborted. What the
@@ -22,26 +22,25 @@ export interface DeadlineOptions {
   /** Aborts the controller with its own reason. */
   readonly signal: AbortSignal | undefined;
   readonly deadline: Deadline;
-  readonly clock: Clock;
+  readonly timer: DeadlineTimer;
   /** Called at the deadline; must abort the controller. */
   readonly onTimeout: () => void;
 }
 
 /** Runs a function while a signal and a deadline can abort a controller, and not any longer. */
 export async function withDeadline<T>(
-  { controller, signal, deadline, clock, onTimeout }: DeadlineOptions,
+  { controller, signal, deadline, timer, onTimeout }: DeadlineOptions,
   fn: () => Promise<T>,
 ): Promise<T> {
   const abort = (): void => controller.abort(signal?.reason);
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort, { once: true });
-  const timeoutMs = deadline.remainingMs();
-  if (timeoutMs === 0) onTimeout();
-  const undo = timeoutMs === Infinity ? undefined : clock.setTimer(timeoutMs, onTimeout);
+  if (deadline.isPast()) onTimeout();
+  const undo = timer.watch(deadline, onTimeout);
   try {
     return await fn();
   } finally {
     signal?.removeEventListener("abort", abort);
-    undo?.();
+    undo();
   }
 }

@@ -2,10 +2,12 @@ import type { Effect } from "../errors/delivery.ts";
 import type { ProgressTracker } from "../progress/tracker.ts";
 import type { Clock } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
-import type { RetryPolicy } from "../resilience/retry.ts";
+import type { Priority } from "../resilience/pool_options.ts";
 import type { FoundOperation } from "./catalog.ts";
+import type { OperationPolicy, ResolvedGroup, TraceAttempt } from "./config.ts";
 import type { ClientEvent } from "./events.ts";
 import type { JsonObject, TraceContext } from "./ports.ts";
+import type { ReplayStore } from "./replay.ts";
 import type { Run } from "./run.ts";
 import type { Server } from "./server.ts";
 import type { ExecutionCounts } from "./stats.ts";
@@ -17,8 +19,16 @@ export interface GroupContext {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: ((event: ClientEvent) => void) | undefined;
+  readonly traceAttempt: TraceAttempt | undefined;
+  readonly replay: ReplayStore;
   /** Told of each execution that starts. */
   readonly onStart: (run: Run) => void;
+}
+
+/** How one execution is made: its group's policy, overruled by its operation's and the call's own. */
+export interface CallPolicy extends ResolvedGroup {
+  readonly priority: Priority;
+  readonly idempotency?: OperationPolicy["idempotency"];
 }
 
 /** One execution: what it does, what it may use, and who is told. */
@@ -28,7 +38,7 @@ export interface Call extends GroupContext {
   readonly operation: string;
   readonly arguments: JsonObject;
   readonly trace: TraceContext | undefined;
-  readonly policy: Required<RetryPolicy>;
+  readonly policy: CallPolicy;
   readonly deadline: Deadline;
   readonly counts: ExecutionCounts;
   /** The caller's signal. */

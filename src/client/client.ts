@@ -9,6 +9,7 @@ import {
   type ResolvedGroup,
 } from "./config.ts";
 import type { Connector } from "./ports.ts";
+import { ReplayStore } from "./replay.ts";
 import { RetryableClientGroup } from "./retryable_group.ts";
 import type { Run } from "./run.ts";
 import { Server } from "./server.ts";
@@ -59,7 +60,8 @@ export class AutoMCPClient {
     checkValue("create a client", "'name'", name, { type: "string" });
     this.name = name;
     this.#config = resolveClientConfig(config);
-    const { clock, random, onEvent } = this.#config;
+    const { clock, random, onEvent, traceAttempt } = this.#config;
+    const replay = new ReplayStore();
     const tracker = new ProgressTracker({
       clock,
       onDropped: (executionId, reason, count) =>
@@ -69,7 +71,7 @@ export class AutoMCPClient {
     this.groups = new Map(
       this.#config.groups.map((group) => {
         const server = this.#serverOf(group);
-        const context = { server, tracker, clock, random, onEvent, onStart };
+        const context = { server, tracker, clock, random, onEvent, onStart, traceAttempt, replay };
         return [group.name, new RetryableClientGroup(group, context)];
       }),
     );
@@ -157,10 +159,7 @@ export class AutoMCPClient {
           { server: connector.name, ...this.group(name).retryStats },
         ]),
       ),
-      servers: [...this.#servers.values()].map(({ name, state, era, pool }) => ({
-        ...{ name, state, pool: pool.stats() },
-        ...(era !== undefined && { era }),
-      })),
+      servers: [...this.#servers.values()].map((server) => server.stats()),
     };
   }
 

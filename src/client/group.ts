@@ -2,11 +2,11 @@ import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
 import { checkOptions, checkValue, type OptionRules, overlay } from "../errors/misuse.ts";
 import { Deadline } from "../resilience/deadline.ts";
-import { classifyClientError, repeat } from "../resilience/retry.ts";
+import { repeat } from "../resilience/retry.ts";
 import { withDeadline } from "./abort.ts";
-import type { GroupContext } from "./call.ts";
+import type { CallPolicy, GroupContext } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
-import { type OperationPolicy, type ResolvedGroup, TIMEOUT_RULE } from "./config.ts";
+import { type OperationPolicy, TIMEOUT_RULE, type ResolvedGroup } from "./config.ts";
 import { resolveEffect } from "./effect.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import type { JsonObject, JsonValue, OperationDescriptor } from "./ports.ts";
@@ -19,6 +19,7 @@ import {
 import { Run } from "./run.ts";
 import type { ServerState } from "./server.ts";
 import { createExecutionCounts, type ExecutionStats } from "./stats.ts";
+import { type AttemptSituation, classifyAttempt } from "./verdict.ts";
 
 /** How long to wait for a description, and what ends the wait. */
 export type DescribeOptions = Pick<ExecuteOptions, "timeoutMs" | "signal">;
@@ -107,13 +108,16 @@ export class ClientGroup {
       controller.abort(createClientError("deadline_exceeded", message, facts));
     };
     const { operations, ttlMs } = await withDeadline(
-      { controller, signal: options.signal, deadline, clock, onTimeout },
+      { controller, signal: options.signal, deadline, timer: server.timer, onTimeout },
       () =>
         repeat(() => server.catalog.list(controller.signal), {
           ...this.#group,
           effect: "safe",
-          classify: classifyClientError,
+          classify: (error) => classifyAttempt(error, LISTING),
+          budget: server.budget,
+          minRemainingMs: undefined,
           onRetry: undefined,
+          onBudgetEmpty: undefined,
           ...{ signal: controller.signal, deadline, clock, random },
         }),
     );
@@ -122,10 +126,7 @@ export class ClientGroup {
       era: server.era,
       server: server.info,
       operations: operations.filter(({ name }) => this.#has(name))
-        .map((operation) => ({
-          ...operation,
-          effect: this.#effectOf(operation, this.#policyOf(operation.name)?.effect),
-        })),
+        .map((operation) => ({ ...operation, effect: this.#describedEffect(operation) })),
       ttlMs,
     };
   }
@@ -209,27 +210,29 @@ export class ClientGroup {
   /** Starts an execution, with options that may overrule all that the group's policy says. */
   protected begin(operation: string, args: JsonObject, options: RetryExecuteOptions): Execution {
     checkValue(`start '${operation}'`, "its arguments", args, { type: "object" });
-    const policy = overlay<ResolvedGroup & RetryExecuteOptions>(
-      this.#group,
+    const policy = overlay<CallPolicy & RetryExecuteOptions>(
+      { ...this.#group, priority: "interactive" },
       this.#policyOf(operation) ?? {},
       options,
     );
     const { clock } = this.#context;
     const controller = new AbortController();
+    const executionId = policy.executionId ?? crypto.randomUUID();
+    const effect = policy.effect ?? (policy.idempotency && "idempotent");
     const run = new Run({
       ...this.#context,
       group: this.name,
       counts: this.#counts,
-      executionId: policy.executionId ?? crypto.randomUUID(),
+      executionId,
       operation,
-      arguments: args,
+      arguments: withKey(args, executionId, policy.idempotency),
       trace: policy.trace,
       policy,
       deadline: Deadline.after(policy.timeoutMs, clock).nearer(policy.deadline),
       controller,
       callerSignal: policy.signal,
       find: (mustBeFresh) => this.#find(operation, mustBeFresh, controller.signal),
-      effectOf: (found) => this.#effectOf(found.fresh ? found.operation : undefined, policy.effect),
+      effectOf: (found) => this.#effectOf(found.fresh ? found.operation : undefined, effect),
     });
     this.#context.onStart(run);
     return run;
@@ -255,7 +258,31 @@ export class ClientGroup {
     return Object.hasOwn(operations, name) ? operations[name] : undefined;
   }
 
+  #describedEffect(operation: OperationDescriptor): Effect {
+    const { effect, idempotency } = this.#policyOf(operation.name) ?? {};
+    return this.#effectOf(operation, effect ?? (idempotency && "idempotent"));
+  }
+
   #effectOf(descriptor: OperationDescriptor | undefined, configured: Effect | undefined): Effect {
     return resolveEffect(configured, descriptor, this.#group.trustAnnotations);
   }
+}
+
+/** A list is repeated as any safe request. */
+const LISTING: AttemptSituation = {
+  effect: "safe",
+  mayRepair: false,
+  replacesSession: true,
+  connectionEnded: false,
+  gateIsShut: false,
+};
+
+/** Returns the arguments with the key by which the server recognises repeats, if they carry it. */
+function withKey(
+  args: JsonObject,
+  executionId: string,
+  idempotency: OperationPolicy["idempotency"],
+): JsonObject {
+  if (idempotency?.place !== "argument") return args;
+  return { [idempotency.name]: executionId, ...args };
 }

@@ -1,5 +1,5 @@
 import { asClientError, concludeError } from "../errors/conclude.ts";
-import { createClientError } from "../errors/errors.ts";
+import { createClientError, isClientError } from "../errors/errors.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { Call } from "./call.ts";
 
@@ -28,4 +28,24 @@ export async function lookUp(call: Call): Promise<FoundOperation> {
     if (call.controller.signal.aborted) throw error;
     throw concludeError(asClientError(error), { delivery: "not_sent" });
   }
+}
+
+/**
+ * Returns what an attempt failed with, told apart where servers mix it up: some refuse the arguments
+ * of an operation that they do not have. A list that was fresh has told already.
+ */
+export async function tellApart(
+  error: unknown,
+  found: FoundOperation,
+  call: Call,
+): Promise<unknown> {
+  const isVague = isClientError(error) && error.code === "invalid_arguments" && !found.fresh;
+  if (!isVague || error.delivery !== "unknown") return error;
+  try {
+    if (await call.find(true) !== undefined) return error;
+  } catch {
+    return error;
+  }
+  const message = `'${call.group}' has no operation '${call.operation}' any more`;
+  return createClientError("operation_not_found", message, { cause: error });
 }

@@ -1,6 +1,7 @@
 import { type Effect, EFFECTS } from "../errors/delivery.ts";
 import type { OptionRules } from "../errors/misuse.ts";
 import type { Deadline } from "../resilience/deadline.ts";
+import type { Priority } from "../resilience/pool_options.ts";
 import type { RetryPolicy } from "../resilience/retry.ts";
 import { TIMEOUT_RULE } from "./config.ts";
 import type { Era, OperationDescriptor, ServerInfo, TraceContext } from "./ports.ts";
@@ -19,6 +20,18 @@ export interface ExecuteOptions {
   readonly signal?: AbortSignal;
   /** What repeating the operation does. It overrules every other source. */
   readonly effect?: Effect;
+  /**
+   * Whether it is served before or after others that wait for the same server.
+   *
+   * @default {"interactive"}
+   */
+  readonly priority?: Priority;
+  /**
+   * Whether a second copy may go out when the operation is slow; only `safe` ones ever get one.
+   *
+   * @default {the group's}
+   */
+  readonly hedge?: boolean;
   /** W3C Trace Context, passed on to the server. */
   readonly trace?: TraceContext;
   /**
@@ -58,6 +71,8 @@ export const EXECUTE_RULES: OptionRules<ExecuteOptions> = {
   deadline: { type: "object" },
   signal: { type: "object" },
   effect: { oneOf: EFFECTS },
+  priority: { oneOf: ["interactive", "background"] },
+  hedge: { type: "boolean" },
   trace: {},
   executionId: { type: "string" },
 };

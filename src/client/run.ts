@@ -1,29 +1,24 @@
-import { executeWithBoundary } from "../errors/boundary.ts";
 import type { ErrorCode } from "../errors/codes.ts";
-import { type Delivery, type Effect, strongerDelivery } from "../errors/delivery.ts";
 import { asClientError } from "../errors/conclude.ts";
+import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import type {
-  ExecutionEvent,
-  ExecutionOutcome,
-  ProgressReport,
-  ProgressSnapshot,
-} from "../progress/events.ts";
-import type { ManagedResource } from "../resilience/managed_resource.ts";
+import type { ExecutionEvent, ExecutionOutcome, ProgressSnapshot } from "../progress/events.ts";
 import { type FailedAttempt, repeat, type ScheduledRetry } from "../resilience/retry.ts";
-import { abortable, withDeadline } from "./abort.ts";
+import { withDeadline } from "./abort.ts";
 import type { Call } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
-import type { ClientEvent } from "./events.ts";
+import type { ClientEvent, EmitOwn } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
-import { lookUp } from "./look_up.ts";
-import type { Connection, ConnectionResult } from "./ports.ts";
+import { lookUp, tellApart } from "./look_up.ts";
+import type { ConnectionResult } from "./ports.ts";
+import { Sender } from "./sender.ts";
 import { countCode } from "./stats.ts";
 import { classifyAttempt, concludeExecution } from "./verdict.ts";
 
 /**
  * One execution from its start to its one last event, through the layers, outermost first: deadline ▸
- * progress ▸ retry ▸ look-up and validation ▸ lease ▸ attempt ▸ verdict.
+ * progress ▸ retry and budget ▸ look-up and validation ▸ gate (breaker, limiter, queue) ▸ lease ▸
+ * hedge ▸ attempt ▸ verdict.
  */
 export class Run implements Execution {
   readonly id: string;
@@ -31,25 +26,27 @@ export class Run implements Execution {
   readonly operation: string;
   readonly startedAt: string;
   readonly response: Promise<ExecutionResponse>;
-  attempts = 0;
   readonly #call: Call;
   readonly #startedMs: number;
+  readonly #sender: Sender;
   /** Unset if nobody listens, so that no event is made. */
-  readonly #emit: ((event: OwnEvent) => void) | undefined;
-  /** What is proved: the strongest claim of all attempts so far. */
-  #delivery: Delivery = "not_sent";
+  readonly #emit: EmitOwn | undefined;
   /** Unset until the operation has been looked up. */
   #effect: Effect | undefined;
   #found: FoundOperation | undefined;
+  /** Failures that count towards `maxAttempts`. */
+  #used = 0;
+  #mayRepair = true;
   #lastError: unknown;
+  /** The one before that. */
+  #errorBefore: unknown;
   /** Why there is another attempt. */
   #why: { readonly reason?: ErrorCode; readonly waitMs?: number } = {};
-  #sessionReplaced = false;
   /** What of ours ended it early; the caller's own abort leaves it unset. */
   #endedBy: ClientError | undefined;
 
   constructor(call: Call) {
-    const { executionId, group, operation, clock, tracker, counts, onEvent } = call;
+    const { executionId, group, operation, clock, tracker, counts, onEvent, server, trace } = call;
     this.id = executionId;
     this.group = group;
     this.operation = operation;
@@ -57,16 +54,22 @@ export class Run implements Execution {
     this.#startedMs = clock.now();
     this.startedAt = new Date(clock.wall()).toISOString();
     if (onEvent !== undefined) {
-      const shared = { executionId, server: call.server.name };
+      const shared = { executionId, server: server.name };
       this.#emit = (event) => onEvent({ ...shared, atMs: clock.wall(), ...event } as ClientEvent);
     }
+    this.#sender = new Sender(call, this.#emit);
     tracker.startOperation(executionId);
+    server.budget.deposit();
     counts.started++;
     counts.running++;
-    this.#emit?.({ type: "execution.start", group, operation });
+    this.#emit?.({ type: "execution.start", group, operation, ...(trace && { trace }) });
     this.response = this.#settle();
     // The handle's events tell a failure too, so nobody has to await the response.
     this.response.catch(() => {});
+  }
+
+  get attempts(): number {
+    return this.#sender.attempts;
   }
 
   get progress(): AsyncIterable<ProgressSnapshot> {
@@ -89,24 +92,28 @@ export class Run implements Execution {
   #abort(code: ErrorCode, message: string, cause?: unknown): void {
     const { controller } = this.#call;
     if (controller.signal.aborted) return;
-    this.#endedBy = createClientError(code, message, { delivery: this.#delivery, cause });
+    const { delivery } = this.#sender;
+    this.#endedBy = createClientError(code, message, { delivery, cause });
     controller.abort(this.#endedBy);
   }
 
   async #settle(): Promise<ExecutionResponse> {
-    const { callerSignal, controller, clock, deadline, random, policy } = this.#call;
+    const { callerSignal, controller, clock, deadline, random, policy, server } = this.#call;
     const { signal } = controller;
     const onTimeout = (): void => this.#expire();
     try {
       const { status, content, structuredContent } = await withDeadline(
-        { controller, signal: callerSignal, deadline, clock, onTimeout },
+        { controller, signal: callerSignal, deadline, timer: server.timer, onTimeout },
         () =>
           repeat(() => this.#attempt(), {
             ...policy,
             // Which failures may be repeated depends on an effect that the look-up makes known.
             effect: "safe",
+            budget: server.budget,
+            minRemainingMs: () => server.gate.estimates.p50Ms(this.operation),
             classify: (error) => this.#classify(error),
             onRetry: (scheduled) => this.#onRetry(scheduled),
+            onBudgetEmpty: (error) => this.#onBudgetEmpty(error),
             ...{ signal, deadline, clock, random },
           }),
       );
@@ -129,78 +136,54 @@ export class Run implements Execution {
   }
 
   async #attempt(): Promise<ConnectionResult> {
-    const { server, controller: { signal }, deadline, clock, counts, tracker } = this.#call;
+    const { server, policy } = this.#call;
+    if (policy.failFast) server.gate.refuseIfShut();
     if (this.#found === undefined) {
       this.#found = await lookUp(this.#call);
       this.#effect = this.#call.effectOf(this.#found);
+      if (this.#effect === "safe" && policy.hedge) server.hedgeBudget.deposit();
     }
-    const lease = await server.pool.acquire({ signal, deadline });
-    const attempt = ++this.attempts;
-    const before = this.#delivery;
-    const startedMs = clock.now();
-    let delivery: Delivery = "not_sent";
-    let code: ErrorCode | undefined;
-    counts.attempts++;
-    tracker.startAttempt(this.id, attempt, this.#why);
-    this.#emit?.({ type: "attempt.start", attempt, generation: lease.generation });
-    // Until the connection has proved otherwise, what it was given may be on its way.
-    const onSend = (): void => void (this.#delivery = delivery = "unknown");
     try {
-      const result = await abortable(this.#send(lease, this.#found, attempt, onSend), signal);
-      delivery = "executed";
-      return result;
+      return await this.#sender.send({
+        operation: this.#found.operation,
+        effect: this.#effect ?? "unsafe",
+        attemptsLeft: Math.max(1, policy.maxAttempts - this.#used),
+        why: this.#why,
+      });
     } catch (error) {
-      if (!signal.aborted && isClientError(error)) ({ delivery, code } = error);
-      throw error;
-    } finally {
-      this.#delivery = strongerDelivery(before, delivery);
-      const elapsedMs = clock.now() - startedMs;
-      this.#emit?.({ type: "attempt.end", attempt, delivery, ...(code && { code }), elapsedMs });
-    }
-  }
-
-  /** Sends, and gives the lease back when the connection is done, which an abort does not wait for. */
-  async #send(
-    lease: ManagedResource<Connection>,
-    { operation }: FoundOperation,
-    attempt: number,
-    onSend: () => void,
-  ): Promise<ConnectionResult> {
-    const { controller: { signal }, deadline, trace, tracker, arguments: args } = this.#call;
-    const effect = this.#effect ?? "unsafe";
-    const request = { operation, arguments: args, effect, attempt, ...(trace && { trace }) };
-    const onProgress = (report: ProgressReport): void =>
-      tracker.updateProgress(this.id, report, attempt);
-    try {
-      signal.throwIfAborted();
-      onSend();
-      return await executeWithBoundary(
-        () => lease.value.execute(request, { signal, deadline, onProgress }),
-        { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
-      );
-    } catch (error) {
-      if (codeOf(error) === "session_lost" || lease.value.closed.aborted) lease.fail(error);
-      throw error;
-    } finally {
-      lease.release();
+      throw await tellApart(error, this.#found, this.#call);
     }
   }
 
   #classify(error: unknown): FailedAttempt | undefined {
+    this.#errorBefore = this.#lastError;
     this.#lastError = error;
-    const failed = classifyAttempt(error, this.#effect ?? "unsafe", this.#sessionReplaced);
-    this.#sessionReplaced ||= codeOf(error) === "session_lost";
-    return failed;
+    const { server, policy } = this.#call;
+    const failed = classifyAttempt(error, {
+      effect: this.#effect ?? "unsafe",
+      mayRepair: this.#mayRepair,
+      replacesSession: policy.onSessionLoss === "transparent",
+      connectionEnded: this.#sender.connection?.closed.aborted ?? false,
+      gateIsShut: server.gate.breaker.isShut,
+    });
+    if (failed?.repaired === true && codeOf(error) !== "pool_timeout") this.#mayRepair = false;
+    if (failed?.counts !== false && failed?.free !== true && failed?.repaired !== true) this.#used++;
+    return this.#sender.canSend ? failed : undefined;
   }
 
   #onRetry({ error, waitMs }: ScheduledRetry): void {
-    const { counts } = this.#call;
+    const { counts, server } = this.#call;
     const reason = codeOf(error);
     this.#why = { reason, waitMs };
     counts.retries++;
     counts.waitMs += waitMs;
     countCode(counts.retriesByCode, reason);
-    this.#emit?.({ type: "retry.scheduled", reason, waitMs });
+    this.#emit?.({ type: "retry.scheduled", reason, waitMs, tokens: server.budget.tokens });
+  }
+
+  #onBudgetEmpty(error: unknown): void {
+    const { server } = this.#call;
+    this.#emit?.({ type: "budget.empty", reason: codeOf(error), tokens: server.budget.tokens });
   }
 
   #expire(): void {
@@ -215,11 +198,17 @@ export class Run implements Execution {
       this.#end("cancelled", "aborted");
       return signal.reason;
     }
-    const concluded = concludeExecution(asClientError(this.#endedBy ?? error), this.operation, {
+    const ended = asClientError(this.#endedBy ?? error);
+    const { code: endCode, cause } = ended;
+    const isFinalLoss = endCode === "session_lost" && this.#call.policy.onSessionLoss === "error";
+    const concluded = concludeExecution(ended, this.operation, {
       effect: this.#effect ?? "unsafe",
-      delivery: this.#delivery,
+      delivery: this.#sender.delivery,
       attempts: this.attempts,
       executionId: this.id,
+      ...(isFinalLoss && { temporary: false }),
+      // What kept a repeat from being sent says less than why there was to be one.
+      ...(LOCAL_REFUSALS.has(endCode) && cause === undefined && { cause: this.#errorBefore }),
     });
     const { code } = concluded;
     this.#end(code === "outcome_unknown" || code === "cancelled" ? code : "failed", code);
@@ -228,6 +217,7 @@ export class Run implements Execution {
 
   #end(outcome: ExecutionOutcome, end: "completed" | "aborted" | ErrorCode): void {
     const { counts, tracker } = this.#call;
+    this.#sender.forget();
     counts.running--;
     if (end === "completed" || end === "aborted") counts[end]++;
     else {
@@ -240,7 +230,7 @@ export class Run implements Execution {
       outcome,
       ...(this.#effect !== undefined && { effect: this.#effect }),
       ...(end !== "completed" && end !== "aborted" && { code: end }),
-      delivery: this.#delivery,
+      delivery: this.#sender.delivery,
       attempts: this.attempts,
       elapsedMs: this.#elapsedMs(),
     });
@@ -251,10 +241,13 @@ export class Run implements Execution {
   }
 }
 
-/** An event of an execution without what all of them carry. */
-type OwnEvent<E = ClientEvent> = E extends { executionId: string; server: string; atMs: number }
-  ? Omit<E, "executionId" | "server" | "atMs">
-  : never;
+/** Codes with which an attempt is refused here, before a send. */
+const LOCAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  "circuit_open",
+  "pool_full",
+  "pool_timeout",
+  "shed",
+]);
 
 function codeOf(error: unknown): ErrorCode {
   return isClientError(error) ? error.code : "internal";

@@ -1,4 +1,6 @@
 import type { ErrorCode } from "../errors/codes.ts";
+import type { BreakerStats } from "../resilience/breaker_options.ts";
+import type { QueueStats } from "../resilience/gate_options.ts";
 import type { PoolStats } from "../resilience/pool_stats.ts";
 import type { Era } from "./ports.ts";
 import type { ServerState } from "./server.ts";
@@ -37,6 +39,14 @@ export interface ServerStats {
   readonly era?: Era;
   /** Its connections. */
   readonly pool: PoolStats;
+  /** Whether it is taken for down, and what that rests on. */
+  readonly breaker: BreakerStats;
+  /** How many attempts it is given at once, and how many it has. */
+  readonly limiter: { readonly limit: number; readonly inFlight: number };
+  /** The calls that wait for it. */
+  readonly queue: QueueStats;
+  /** What repeats may still cost. */
+  readonly retryBudget: { readonly tokens: number };
 }
 
 /** A client at one moment: plain data. */

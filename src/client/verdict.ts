@@ -20,34 +20,52 @@ const KEPT_CODES: ReadonlySet<ErrorCode> = new Set([
   "outcome_unknown",
 ]);
 
+/** What decides about a failed attempt besides its error. */
+export interface AttemptSituation {
+  readonly effect: Effect;
+  /** Whether what keeps the attempt from being repeated can be put right, once. */
+  readonly mayRepair: boolean;
+  /** Whether a lost session is replaced. */
+  readonly replacesSession: boolean;
+  /** Whether the connection that carried the attempt has ended. */
+  readonly connectionEnded: boolean;
+  /** Whether the next attempt has to wait for the server to come back. */
+  readonly gateIsShut: boolean;
+}
+
 /**
  * Says whether a failed attempt may be repeated, from the effect and what is proved, never from an
  * error's text; `undefined` if it must not be.
- *
- * @param sessionReplaced Whether this execution has had a lost session replaced before.
  */
 export function classifyAttempt(
   error: unknown,
-  effect: Effect,
-  sessionReplaced: boolean,
+  situation: AttemptSituation,
 ): FailedAttempt | undefined {
   const failed = classifyClientError(error);
-  if (failed === undefined || !isSafeToRepeat(effect, failed.delivery)) return undefined;
+  if (failed === undefined || !isSafeToRepeat(situation.effect, failed.delivery)) return undefined;
   const { code, cause } = error as ClientError;
+  const proved = failed.delivery === "not_sent" || failed.delivery === "not_executed";
+  const free = situation.gateIsShut && proved;
   switch (code) {
     case "pool_timeout":
       // A busy pool is final; a server that cannot be reached now is waited for until the deadline.
       return isClientError(cause) && cause.temporary ? { ...failed, repaired: true } : undefined;
+    case "circuit_open":
     case "pool_full":
     case "shed":
       return undefined;
-    case "session_lost":
-      return sessionReplaced ? undefined : { ...failed, repaired: true };
     case "connection_refused":
-      return { ...failed, counts: false };
-    default:
-      return failed;
+      return { ...failed, free, counts: false };
   }
+  const { mayRepair } = situation;
+  if (code === "session_lost") {
+    return mayRepair && situation.replacesSession ? { ...failed, repaired: true } : undefined;
+  }
+  // A new connection makes it good, whatever the server had against the old one.
+  if (situation.connectionEnded && proved && mayRepair) {
+    return { ...failed, temporary: true, repaired: true };
+  }
+  return { ...failed, free };
 }
 
 /**
@@ -58,7 +76,7 @@ export function classifyAttempt(
 export function concludeExecution(
   error: ClientError,
   operation: string,
-  facts: Required<Pick<ErrorFacts, "effect" | "delivery" | "attempts" | "executionId">>,
+  facts: ErrorFacts & Required<Pick<ErrorFacts, "effect" | "delivery">>,
 ): ClientError {
   const delivery = strongerDelivery(facts.delivery, error.delivery);
   if (facts.effect !== "unsafe" || delivery !== "unknown" || KEPT_CODES.has(error.code)) {

@@ -95,13 +95,14 @@ export class Gate {
    * @throws {ResourceExhaustedError} `shed` if too many wait or too little time is left.
    * @throws {CircuitOpenError} `circuit_open` for the same while the breaker is shut, and at once
    * with `failFast` or where it is isolated.
-   * @throws The reason of the signal.
+   * @throws The reason of the signal, or of {@linkcode close}.
    */
   enter(options: EnterOptions): number | Promise<number> {
     const generation = this.tryEnter();
     if (generation !== undefined) return generation;
     const { signal, failFast } = options;
     if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason);
     if (this.breaker.isShut && (failFast || this.breaker.state === "isolated")) {
       return Promise.reject(this.#refusal(""));
     }
@@ -129,9 +130,13 @@ export class Gate {
     this.#serve();
   }
 
-  /** Ends the check that runs; there is no other. Those who wait are told by their own signals. */
+  /** Ends the check that runs and refuses whoever waits or would have to. */
   close(reason: unknown): void {
     this.#closing.abort(reason);
+    for (const waiting of this.#queue.all()) {
+      this.#remove(waiting);
+      waiting.reject(reason);
+    }
   }
 
   #wait(

@@ -32,21 +32,21 @@ Deno.test("P6 aborting half of 1,000 waiting callers leaves no waiter, timer or 
         return data({ done: true });
       },
     },
-  }, { poolSize: 10, maxWaiters: 1_000 });
+  }, { poolSize: 10, queue: { maxQueue: 1_000 } });
   const signals = Array.from({ length: 1_000 }, () => new CountingSignal());
   const outcomes = signals.map(({ signal }) =>
     group.execute("work", {}, { signal }).then(() => "done", (reason) => reason)
   );
   await settle();
   await settle();
-  assertEquals(client.stats().servers[0]!.pool.waiting, 990);
+  assertEquals(client.stats().servers[0]!.queue.waiting, 990);
   signals.forEach((signal, index) => index % 2 === 1 && signal.abort("left"));
   await clock.advance(2_000);
   const all = await Promise.all(outcomes);
   assertEquals(all.filter((outcome) => outcome === "left").length, 500);
   assertEquals(all.filter((outcome) => outcome === "done").length, 500);
-  const { pool } = client.stats().servers[0]!;
-  assertEquals([pool.leases, pool.waiting, clock.timers], [0, 0, 0]);
+  const { pool, queue, limiter } = client.stats().servers[0]!;
+  assertEquals([pool.leases, queue.waiting, limiter.inFlight, clock.timers], [0, 0, 0, 0]);
   assertEquals(signals.reduce((sum, { listeners }) => sum + listeners, 0), 0);
   assertEquals(connector.maxInFlight, 10);
 });
@@ -174,6 +174,7 @@ Deno.test("AutoMCPClient emits a start and an end for every execution and attemp
     "retry.scheduled",
     "attempt.start",
     "attempt.end",
+    "limiter.change",
     "retry.scheduled",
     "attempt.start",
     "attempt.end",

@@ -1,0 +1,165 @@
+import { executeWithBoundary } from "../errors/boundary.ts";
+import type { ErrorCode } from "../errors/codes.ts";
+import type { Delivery } from "../errors/delivery.ts";
+import { createClientError, isClientError } from "../errors/errors.ts";
+import { type HealthEvidence, healthOf } from "../errors/health.ts";
+import type { ProgressReport } from "../progress/events.ts";
+import type { Deadline } from "../resilience/deadline.ts";
+import type { Copy } from "../resilience/hedge.ts";
+import type { ManagedResource } from "../resilience/managed_resource.ts";
+import { abortable } from "./abort.ts";
+import type { Connection, ConnectionResult, ExecutionRequest } from "./ports.ts";
+import type { Server } from "./server.ts";
+
+/** One send: what it carries, what it may use, and who is told. */
+export interface AttemptContext {
+  readonly server: Server;
+  readonly request: ExecutionRequest;
+  /** What it has passed the server's gate with. */
+  readonly permit: number;
+  readonly lease: ManagedResource<Connection>;
+  /** When its execution must have ended. */
+  readonly deadline: Deadline;
+  /** Ends its execution. */
+  readonly signal: AbortSignal;
+  /** The longest it may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The longest it may go without a report, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  /** Whether another copy may win over it. */
+  readonly hedged: boolean;
+  readonly onProgress: (report: ProgressReport) => void;
+  readonly onSend: (bytes: number) => void;
+  /** Called once. */
+  readonly onEnd: (end: AttemptOutcome) => void;
+}
+
+/** How an attempt ended. */
+export interface AttemptOutcome {
+  readonly delivery: Delivery;
+  /** How the operation answered, if it did. */
+  readonly status: ConnectionResult["status"] | undefined;
+  /** What it failed with, unless something else ended it. */
+  readonly code: ErrorCode | undefined;
+  readonly elapsedMs: number;
+}
+
+/**
+ * One attempt of an execution, from its send to what is learnt from its end. Its own clocks end the
+ * attempt and never the execution. Its lease is given back once the connection is done, which nobody
+ * waits for.
+ */
+export class Attempt implements Copy<ConnectionResult> {
+  readonly result: Promise<ConnectionResult>;
+  readonly #context: AttemptContext;
+  readonly #startedMs: number;
+  /** Ends this attempt alone; unset if nothing could. */
+  readonly #own: AbortController | undefined;
+  readonly #stop = (): void => this.#own?.abort(this.#context.signal.reason);
+  #undoTimeout = (): void => {};
+  #undoIdle = (): void => {};
+  #reportedMs: number;
+  #timedOut = false;
+
+  constructor(context: AttemptContext) {
+    const { server, signal, deadline, timeoutMs, idleTimeoutMs, hedged } = context;
+    this.#context = context;
+    this.#startedMs = this.#reportedMs = server.clock.now();
+    const remainingMs = deadline.remainingMs();
+    if (hedged || timeoutMs < remainingMs || idleTimeoutMs < remainingMs) {
+      this.#own = new AbortController();
+      signal.addEventListener("abort", this.#stop, { once: true });
+    }
+    if (timeoutMs < remainingMs) {
+      this.#undoTimeout = server.timer.after(timeoutMs, () => this.#expire(timeoutMs));
+    }
+    if (idleTimeoutMs < remainingMs) this.#watchReports();
+    this.result = this.#run();
+  }
+
+  /** Ends it because another copy won. */
+  abort(): void {
+    this.#own?.abort(createClientError("cancelled", "Another copy of the request won"));
+  }
+
+  async #run(): Promise<ConnectionResult> {
+    const signal = this.#own?.signal ?? this.#context.signal;
+    let delivery: Delivery = "unknown";
+    let health: HealthEvidence = "none";
+    let status: ConnectionResult["status"] | undefined;
+    let code: ErrorCode | undefined;
+    let retryAfterMs: number | undefined;
+    try {
+      const result = await abortable(this.#send(signal), signal);
+      delivery = "executed";
+      health = "answered";
+      status = result.status;
+      return result;
+    } catch (error) {
+      if (isClientError(error) && (!signal.aborted || this.#timedOut)) {
+        ({ delivery, code, retryAfterMs } = error);
+        health = healthOf(error);
+      }
+      this.#timedOut ||= code === "deadline_exceeded" || this.#context.deadline.isPast();
+      throw error;
+    } finally {
+      this.#undo();
+      const { server, permit, request: { operation } } = this.#context;
+      const elapsedMs = Math.max(0, server.clock.now() - this.#startedMs);
+      this.#context.onEnd({ delivery, status, code, elapsedMs });
+      server.gate.leave(permit, {
+        operation: operation.name,
+        health,
+        timedOut: this.#timedOut,
+        succeeded: status === "success",
+        retryAfterMs,
+        elapsedMs,
+      });
+    }
+  }
+
+  async #send(signal: AbortSignal): Promise<ConnectionResult> {
+    const { server, request, lease, deadline, onSend } = this.#context;
+    const onProgress = (report: ProgressReport): void => {
+      this.#reportedMs = server.clock.now();
+      this.#context.onProgress(report);
+    };
+    const { effect, operation } = request;
+    try {
+      signal.throwIfAborted();
+      const result = await executeWithBoundary(
+        () => lease.value.execute(request, { signal, deadline, onProgress, onSend }),
+        { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
+      );
+      lease.noteAnswer();
+      return result;
+    } catch (error) {
+      server.judgeLease(lease, error, this.#timedOut);
+      throw error;
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** Ends the attempt once it has been silent for too long. */
+  #watchReports(): void {
+    const { server, idleTimeoutMs } = this.#context;
+    // The instant first: a length of time would keep a rounding error that no timer can wait out.
+    const leftMs = this.#reportedMs + idleTimeoutMs - server.clock.now();
+    if (leftMs <= 0) this.#expire(idleTimeoutMs);
+    else this.#undoIdle = server.timer.after(leftMs, () => this.#watchReports());
+  }
+
+  #expire(ms: number): void {
+    this.#timedOut = true;
+    const message = `The server sent nothing for ${Math.round(ms)} ms`;
+    const { effect } = this.#context.request;
+    this.#own?.abort(createClientError("connection_lost", message, { effect, health: "none" }));
+  }
+
+  #undo(): void {
+    this.#undoTimeout();
+    this.#undoIdle();
+    if (this.#own !== undefined) this.#context.signal.removeEventListener("abort", this.#stop);
+  }
+}
