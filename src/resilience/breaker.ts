@@ -289,11 +289,12 @@ export class CircuitBreaker {
     this.#generation++;
     this.#hardInARow = this.#pushbacksInARow = this.#hintMs = 0;
     this.#window.clear();
-    const { waitMs } = this;
-    if (to === "closed" && from !== "paused") this.#closedAtMs = this.#clock.now();
+    const nowMs = this.#clock.now();
+    if (to === "closed" && from !== "paused") this.#closedAtMs = nowMs;
     this.#onTransition?.({
       ...{ from, to, generation: this.#generation },
-      ...(waitMs !== Infinity && { waitMs }),
+      // Not by asking for the state: a pause of no length would end before it is told.
+      ...((to === "paused" || to === "open") && { waitMs: Math.max(0, this.#untilMs - nowMs) }),
     });
   }
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { createGate } from "./gate_support.ts";
 
 Deno.test("B3 Gate lets those who waited pass when the pause is over, one or many", async () => {
