@@ -103,6 +103,8 @@ export class CircuitBreaker {
 
   /** Counts the changes of the state, from 1. Belongs to what {@linkcode record} is told. */
   get generation(): number {
+    // Whoever asks after a pause belongs to what comes after it.
+    void this.state;
     return this.#generation;
   }
 
@@ -121,7 +123,7 @@ export class CircuitBreaker {
    * @param retryAfterMs How long the server asked to wait, in milliseconds.
    */
   record(evidence: HealthEvidence, generation: number, retryAfterMs?: number): void {
-    if (evidence === "none" || generation !== this.#generation || this.state !== "closed") return;
+    if (evidence === "none" || this.state !== "closed" || generation !== this.#generation) return;
     const isHard = evidence === "hard" || evidence === "overload";
     this.#window.add(isHard);
     if (isHard) this.#hardInARow++;
@@ -166,7 +168,7 @@ export class CircuitBreaker {
 
   /** Shuts by hand: callers fail with `circuit_open` until {@linkcode close}. */
   isolate(): void {
-    this.#move("isolated");
+    if (this.#state !== "isolated") this.#move("isolated");
   }
 
   /** Lets everybody pass again, whatever shut it. */
