@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { CircuitBreaker } from "../../src/resilience/breaker.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 import { createBreaker } from "./breaker_support.ts";
 
 Deno.test("B3 CircuitBreaker tells of a pause of no length before it tells of its end", () => {
@@ -35,4 +37,36 @@ Deno.test("B8 CircuitBreaker.isolate() twice is one transition", () => {
   breaker.isolate();
   breaker.isolate();
   assertEquals(transitions, [{ from: "closed", to: "isolated", generation: 2 }]);
+});
+
+Deno.test("B5 CircuitBreaker checks again after a hint, and within a minute after an absurd one", async () => {
+  for (const [hintMs, waitMs] of [[5_000, 5_000], [60_001, 60_000], [Number.MAX_VALUE, 60_000]]) {
+    const { clock, breaker, record } = createBreaker();
+    record("hard", 5);
+    await clock.advance(breaker.waitMs);
+    breaker.beginCheck();
+    breaker.endCheck("pushback", hintMs);
+    assertEquals([breaker.state, breaker.waitMs], ["open", waitMs]);
+  }
+});
+
+Deno.test("E5 CircuitBreaker goes on when its listener throws, and reports it in a microtask", async () => {
+  const clock = new FakeClock();
+  const reported: unknown[] = [];
+  const report = (event: ErrorEvent): void => {
+    event.preventDefault();
+    reported.push(event.error);
+  };
+  addEventListener("error", report);
+  const breaker = new CircuitBreaker({}, {
+    clock,
+    onTransition: ({ to }) => {
+      throw to;
+    },
+  });
+  breaker.isolate();
+  assertEquals([breaker.state, reported], ["isolated", []]);
+  await settle();
+  removeEventListener("error", report);
+  assertEquals(reported, ["isolated"]);
 });
