@@ -60,6 +60,8 @@ Deno.test("R4 RetryBudget: over t seconds and n executions at most 0.2 n + 50 + 
     { capacity: 50, initial: 3, perExecution: 0.2, perSecond: 1 },
     { capacity: 2, initial: 9, perExecution: 0.5, perSecond: 0 },
     { capacity: 1, initial: 0, perExecution: 0, perSecond: 10 },
+    // That of hedges (H3).
+    { capacity: 10, initial: 1, perExecution: 0.1, perSecond: 0 },
   );
   const command = fc.tuple(
     fc.constantFrom("take", "take", "execute", "wait"),
