@@ -1,5 +1,6 @@
 import type { HealthEvidence } from "../errors/health.ts";
-import { checkValue, resolveOptions } from "../errors/misuse.ts";
+import { checkOptions, type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import { notifier } from "../errors/notify.ts";
 import {
   BREAKER_RULES,
   type BreakerOptions,
@@ -7,6 +8,7 @@ import {
   type BreakerState,
   type BreakerStats,
   type BreakerTransition,
+  SNAPSHOT_RULES,
 } from "./breaker_options.ts";
 import { type Clock, systemClock, systemRandom } from "./clock.ts";
 import { FailureWindow } from "./failure_window.ts";
@@ -16,7 +18,8 @@ const WINDOW_MS = 10_000;
 const MIN_RESULTS = 20;
 /** A pause for refusals that named no time. */
 const DEFAULT_PAUSE_HINT_MS = 1_000;
-const MAX_PAUSE_HINT_MS = 60_000;
+/** One absurd hint must not shut a server off for good. */
+const MAX_HINT_MS = 60_000;
 const PAUSE_SPREAD = { least: 0.8, most: 1.2 };
 /** The wait before a check: 500 ms, half as long again with each that fails, under a cap. */
 const CHECK = { baseMs: 500, factor: 1.5, least: 0.5, most: 1 };
@@ -34,9 +37,15 @@ export interface BreakerPorts {
   readonly clock?: Clock;
   /** A source of chance, 0 <= x < 1. */
   readonly random?: () => number;
-  /** Called with each change of the state. */
+  /** Called with each change of the state. If it throws, the error is reported in a microtask. */
   readonly onTransition?: (transition: BreakerTransition) => void;
 }
+
+const PORT_RULES: OptionRules<BreakerPorts> = {
+  clock: { type: "object" },
+  random: { type: "function" },
+  onTransition: { type: "function" },
+};
 
 /**
  * Knows whether a server is worth a send. It judges what attempts say of the server's health, pauses
@@ -84,9 +93,10 @@ export class CircuitBreaker {
    */
   constructor(options: BreakerOptions = {}, ports: BreakerPorts = {}) {
     this.#options = resolveOptions("create a breaker", options, BREAKER_RULES);
+    checkOptions("create a breaker", ports, PORT_RULES);
     this.#clock = ports.clock ?? systemClock;
     this.#random = ports.random ?? systemRandom;
-    this.#onTransition = ports.onTransition;
+    this.#onTransition = notifier(ports.onTransition);
     this.#window = new FailureWindow(WINDOW_MS, this.#clock);
   }
 
@@ -103,6 +113,8 @@ export class CircuitBreaker {
 
   /** Counts the changes of the state, from 1. Belongs to what {@linkcode record} is told. */
   get generation(): number {
+    // Whoever asks after a pause belongs to what comes after it.
+    void this.state;
     return this.#generation;
   }
 
@@ -121,7 +133,7 @@ export class CircuitBreaker {
    * @param retryAfterMs How long the server asked to wait, in milliseconds.
    */
   record(evidence: HealthEvidence, generation: number, retryAfterMs?: number): void {
-    if (evidence === "none" || generation !== this.#generation || this.state !== "closed") return;
+    if (evidence === "none" || this.state !== "closed" || generation !== this.#generation) return;
     const isHard = evidence === "hard" || evidence === "overload";
     this.#window.add(isHard);
     if (isHard) this.#hardInARow++;
@@ -150,13 +162,14 @@ export class CircuitBreaker {
    * Ends a check: an answer ends the outage, anything else goes on with it.
    *
    * @param evidence What the check says of the server.
-   * @param retryAfterMs How long the server asked to wait, in milliseconds; no check comes earlier.
+   * @param retryAfterMs How long the server asked to wait, in milliseconds; up to 60 s no check comes
+   * earlier.
    */
   endCheck(evidence: HealthEvidence, retryAfterMs = 0): void {
     if (this.#state !== "half_open") return;
     if (evidence === "answered") return this.#move("closed");
     this.#failedChecks++;
-    this.#open(retryAfterMs);
+    this.#open(Math.min(retryAfterMs, MAX_HINT_MS));
   }
 
   /** Ends an outage: the server gave a sign of life in another way, as a new connection is. */
@@ -166,7 +179,7 @@ export class CircuitBreaker {
 
   /** Shuts by hand: callers fail with `circuit_open` until {@linkcode close}. */
   isolate(): void {
-    this.#move("isolated");
+    if (this.#state !== "isolated") this.#move("isolated");
   }
 
   /** Lets everybody pass again, whatever shut it. */
@@ -211,12 +224,16 @@ export class CircuitBreaker {
       state: state === "half_open" ? "open" : state,
       generation: this.#generation,
       failedChecks: this.#failedChecks,
+      hardInARow: this.#hardInARow,
+      pushbacksInARow: this.#pushbacksInARow,
+      hintMs: this.#hintMs,
       ...(state !== "closed" && state !== "isolated" && {
         untilWallMs: this.#untilMs + toWallMs,
       }),
       ...(this.#outageSinceMs !== -Infinity && {
         outageSinceWallMs: this.#outageSinceMs + toWallMs,
       }),
+      ...(this.#closedAtMs !== -Infinity && { closedAtWallMs: this.#closedAtMs + toWallMs }),
     };
   }
 
@@ -225,23 +242,25 @@ export class CircuitBreaker {
    *
    * @param snapshot What {@linkcode snapshot} returned. An instant more than 30 s ahead is cut to 30 s.
    * @throws {TypeError} If it is none.
+   * @throws {RangeError} If a number of it is out of its range.
    */
   restore(snapshot: BreakerSnapshot): void {
-    const act = "restore a breaker";
-    checkValue(act, "the snapshot", snapshot, { type: "object" });
-    const { state, generation, failedChecks, untilWallMs = 0, outageSinceWallMs } = snapshot;
-    checkValue(act, "'state'", state, { oneOf: ["closed", "paused", "open", "isolated"] });
-    checkValue(act, "'generation'", generation, { min: 1, integer: true });
-    checkValue(act, "'failedChecks'", failedChecks, { min: 0, integer: true });
+    const restored: Required<BreakerSnapshot> = resolveOptions(
+      "restore a breaker",
+      snapshot,
+      SNAPSHOT_RULES,
+    );
     const nowMs = this.#clock.now();
     const toNowMs = nowMs - this.#clock.wall();
-    this.#generation = Math.max(generation, this.#generation);
-    this.#failedChecks = failedChecks;
-    this.#untilMs = Math.min(untilWallMs + toNowMs, nowMs + MAX_RESTORED_WAIT_MS);
-    this.#outageSinceMs = outageSinceWallMs === undefined
-      ? -Infinity
-      : Math.min(outageSinceWallMs + toNowMs, nowMs);
-    if (state !== this.#state) this.#move(state);
+    this.#generation = Math.max(restored.generation, this.#generation);
+    this.#untilMs = Math.min(restored.untilWallMs + toNowMs, nowMs + MAX_RESTORED_WAIT_MS);
+    if (restored.state !== this.#state) this.#move(restored.state);
+    this.#failedChecks = restored.failedChecks;
+    this.#hardInARow = restored.hardInARow;
+    this.#pushbacksInARow = restored.pushbacksInARow;
+    this.#hintMs = restored.hintMs;
+    this.#outageSinceMs = Math.min(restored.outageSinceWallMs + toNowMs, nowMs);
+    this.#closedAtMs = Math.min(restored.closedAtWallMs + toNowMs, nowMs);
   }
 
   #isDead(): boolean {
@@ -272,7 +291,7 @@ export class CircuitBreaker {
 
   #pause(): void {
     const { pauseRatio } = this.#options;
-    const hintMs = Math.min(this.#hintMs || DEFAULT_PAUSE_HINT_MS, MAX_PAUSE_HINT_MS);
+    const hintMs = Math.min(this.#hintMs || DEFAULT_PAUSE_HINT_MS, MAX_HINT_MS);
     const waitMs = hintMs * pauseRatio * this.#draw(PAUSE_SPREAD);
     this.#pauses++;
     this.#untilMs = this.#clock.now() + (pauseRatio >= 1 ? Math.max(hintMs, waitMs) : waitMs);
@@ -289,11 +308,12 @@ export class CircuitBreaker {
     this.#generation++;
     this.#hardInARow = this.#pushbacksInARow = this.#hintMs = 0;
     this.#window.clear();
-    const { waitMs } = this;
-    if (to === "closed" && from !== "paused") this.#closedAtMs = this.#clock.now();
+    const nowMs = this.#clock.now();
+    if (to === "closed" && from !== "paused") this.#closedAtMs = nowMs;
     this.#onTransition?.({
       ...{ from, to, generation: this.#generation },
-      ...(waitMs !== Infinity && { waitMs }),
+      // Not by asking for the state: a pause of no length would end before it is told.
+      ...((to === "paused" || to === "open") && { waitMs: Math.max(0, this.#untilMs - nowMs) }),
     });
   }
 }

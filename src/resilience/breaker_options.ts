@@ -68,11 +68,33 @@ export interface BreakerSnapshot {
   readonly generation: number;
   /** Checks of the server that failed since it was last healthy. */
   readonly failedChecks: number;
+  /** Hard failures in a row, as long as it is closed. */
+  readonly hardInARow: number;
+  /** Refusals ("later") in a row, as long as it is closed. */
+  readonly pushbacksInARow: number;
+  /** The longest hint of those refusals, in milliseconds. */
+  readonly hintMs: number;
   /** When the pause ends or the next check is due, in milliseconds since the Unix epoch. */
   readonly untilWallMs?: number;
   /** When the outage began, in milliseconds since the Unix epoch. */
   readonly outageSinceWallMs?: number;
+  /** When the outage before ended, in milliseconds since the Unix epoch. */
+  readonly closedAtWallMs?: number;
 }
+
+/** What a snapshot must hold. Instants that it leaves out are long past. */
+export const SNAPSHOT_RULES: OptionRules<BreakerSnapshot> = {
+  // A check that runs belongs to the breaker that began it.
+  state: { oneOf: ["closed", "paused", "open", "isolated"], required: true },
+  generation: { min: 1, integer: true, required: true },
+  failedChecks: { preset: 0, min: 0, integer: true },
+  hardInARow: { preset: 0, min: 0, integer: true },
+  pushbacksInARow: { preset: 0, min: 0, integer: true },
+  hintMs: { preset: 0, min: 0 },
+  untilWallMs: { preset: -Infinity, min: -Infinity },
+  outageSinceWallMs: { preset: -Infinity, min: -Infinity },
+  closedAtWallMs: { preset: -Infinity, min: -Infinity },
+};
 
 /** A breaker at one moment: plain data. */
 export interface BreakerStats {

@@ -1,4 +1,4 @@
-import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import { checkNumber, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "./clock.ts";
 
 /** How much a {@linkcode RetryBudget} holds, and how it fills. Plain data. */
@@ -89,18 +89,22 @@ export class RetryBudget {
    *
    * @param tokens How many, >= 0.
    * @returns Whether there were; otherwise nothing is spent.
+   * @throws {RangeError} If that is no number, or a negative one.
    */
   take(tokens: number): boolean {
+    checkNumber("take from a retry budget", "tokens", tokens, { min: 0 });
     this.#fill();
     if (this.#tokens < tokens) return false;
-    this.#tokens -= tokens;
+    if (this.#tokens !== Infinity) this.#tokens -= tokens;
     return true;
   }
 
   #fill(): void {
     const nowMs = this.#clock.now();
-    const seconds = Math.max(0, nowMs - this.#filledAtMs) / 1_000;
+    const seconds = (nowMs - this.#filledAtMs) / 1_000;
     this.#filledAtMs = nowMs;
+    // Also because no time at an infinite rate would bring NaN.
+    if (seconds <= 0) return;
     this.#tokens = Math.min(
       this.#options.capacity,
       this.#tokens + seconds * this.#options.perSecond,

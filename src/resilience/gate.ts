@@ -166,8 +166,10 @@ export class Gate {
 
   /** Lets pass whoever may, and has the server checked if that is due. */
   #serve(): void {
-    while (this.#queue.size > 0 && !this.breaker.isShut && this.limiter.hasRoom) {
-      const next = this.#queue.first!;
+    // The breaker first: as its pause ends, it may let pass all who wait.
+    while (!this.breaker.isShut && this.limiter.hasRoom) {
+      const next = this.#queue.first;
+      if (next === undefined) break;
       const neededMs = this.#neededMs(next);
       const remainingMs = next.deadlineAtMs - this.#options.clock.now();
       // Somebody alone is sent whatever the estimate says: a stale one must not lock the gate.
@@ -186,7 +188,7 @@ export class Gate {
     if (to === "closed") this.limiter.ramp();
     this.#options.onEvent?.({ type: "breaker.transition", ...transition });
     if (this.#queue.size === 0) return;
-    if (to === "isolated") for (const waiting of this.#queue.all()) this.#drop(waiting, "");
+    if (to === "isolated") { for (const waiting of this.#queue.all()) this.#drop(waiting, ""); }
     this.#serve();
     this.#wakeBy(this.#options.clock.now() + waitMs);
   }

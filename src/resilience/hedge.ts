@@ -41,6 +41,8 @@ export function hedge<T>(first: Copy<T>, options: HedgeOptions<T>): Promise<T> {
     let second: Copy<T> | undefined;
     const follow = (copy: Copy<T>): void => {
       copy.result.then((result) => {
+        // The copy that lost may have ended all the same; the one that won is not to be touched.
+        if (ended) return;
         const other = copy === first ? second : first;
         end(copy !== first);
         other?.abort();
@@ -59,7 +61,6 @@ export function hedge<T>(first: Copy<T>, options: HedgeOptions<T>): Promise<T> {
     });
     let ended = false;
     const end = (won: boolean): void => {
-      if (ended) return;
       ended = true;
       undoTimer();
       if (second !== undefined) options.onEnd(won);

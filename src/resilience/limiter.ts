@@ -1,4 +1,5 @@
-import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import { checkNumber, type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import { notifier } from "../errors/notify.ts";
 import { type Clock, systemClock } from "./clock.ts";
 
 /** How a {@linkcode ConcurrencyLimiter} adapts. Plain data. */
@@ -73,9 +74,10 @@ export class ConcurrencyLimiter {
    * @param maxLimit The highest limit, an integer >= 1.
    * @param options How it adapts.
    * @param clock The clock that spaces decreases.
-   * @param onChange Called with the limit in whole attempts when that has changed.
+   * @param onChange Called with the limit in whole attempts when that has changed. If it throws, the
+   * error is reported in a microtask.
    * @throws {TypeError} If an option is unknown or of the wrong type.
-   * @throws {RangeError} If an option is out of its range.
+   * @throws {RangeError} If the highest limit or an option is out of its range.
    */
   constructor(
     maxLimit: number,
@@ -84,11 +86,13 @@ export class ConcurrencyLimiter {
     onChange?: (limit: number) => void,
   ) {
     this.#options = resolveOptions("create a limiter", options, LIMITER_RULES);
-    this.#maxLimit = maxLimit;
-    this.#minLimit = Math.min(2, maxLimit);
-    this.#clock = clock;
-    this.#onChange = onChange;
+    const rule = { min: 1, integer: true };
+    this.#maxLimit = checkNumber("create a limiter", "maxLimit", maxLimit, rule);
     this.#limit = Math.min(this.#options.initialLimit, maxLimit);
+    // Where it starts lower it may fall as low again; never does a drop raise it.
+    this.#minLimit = Math.min(2, this.#limit);
+    this.#clock = clock;
+    this.#onChange = notifier(onChange);
   }
 
   /** The limit, in whole attempts. */
