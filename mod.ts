@@ -42,6 +42,7 @@ export {
   DeadlineExceededError,
   type ErrorDocument,
   type ErrorFacts,
+  type HealthEvidence,
   isClientError,
   OperationError,
   OutcomeUnknownError,

@@ -3,6 +3,9 @@ import type { ClientError } from "./errors.ts";
 /** Marks errors of every copy of this package, so that two copies recognise each other's. */
 export const BRAND: unique symbol = Symbol.for("@automcp/client/error");
 
+/** Where an error keeps what it says of its server, unseen by loops, copies and JSON. */
+export const HEALTH: unique symbol = Symbol.for("@automcp/client/health");
+
 /**
  * Tells whether a value is an error of AutoMCP, also one of another copy of this package.
  *

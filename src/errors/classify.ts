@@ -1,6 +1,7 @@
 import { type ClientError, createClientError, type ErrorFacts } from "./errors.ts";
 import type { Delivery, Effect } from "./delivery.ts";
 import type { ErrorCode } from "./codes.ts";
+import type { HealthEvidence } from "./health.ts";
 
 /**
  * What a connector saw of a failed attempt. It reports facts; {@linkcode toClientError} judges.
@@ -9,9 +10,9 @@ import type { ErrorCode } from "./codes.ts";
  * - `http`: an answer with a status that is not a success; `rpcCode` is the code of a JSON-RPC
  *   error in its body, `sessionHeld` says that the request carried a session id, `modern` that it
  *   went to a server of protocol 2026-07-28 or later.
- * - `rpc`: a JSON-RPC error in an answer with a success status; `operationKnown` says what a fresh
- *   list holds, if one is at hand.
- * - `no_answer`: sent, then reset, cut or silent.
+ * - `rpc`: a JSON-RPC error in an answer with a success status.
+ * - `no_answer`: sent, then reset, cut or silent; `headReceived` says that the head of an answer had
+ *   arrived, `timedOut` that a timer gave it up although it might have come.
  * - `unusable_answer`: an answer that is no JSON-RPC answer to this request.
  * - `too_large`: an answer over the byte cap.
  * - `invalid_result`: a result for this request that is invalid here.
@@ -25,10 +26,9 @@ export type Evidence =
     readonly sessionHeld?: boolean;
     readonly modern?: boolean;
     readonly rpcCode?: number;
-    readonly operationKnown?: boolean;
   }
-  | { readonly kind: "rpc"; readonly code: number; readonly operationKnown?: boolean }
-  | { readonly kind: "no_answer" }
+  | { readonly kind: "rpc"; readonly code: number }
+  | { readonly kind: "no_answer"; readonly headReceived?: boolean; readonly timedOut?: boolean }
   | { readonly kind: "unusable_answer" }
   | { readonly kind: "too_large" }
   | { readonly kind: "invalid_result" };
@@ -53,11 +53,12 @@ interface Verdict {
   readonly message: string;
   readonly delivery?: Delivery;
   readonly temporary?: boolean;
+  readonly health?: HealthEvidence;
 }
 
 /**
- * Judges the evidence of a failed attempt: the one table that turns what was seen into a code and
- * what is proved. Judges by status and code alone, never by an error's text.
+ * Judges the evidence of a failed attempt: the one table that turns what was seen into a code, what
+ * is proved, and what it says of the server. Judges by status and code alone, never by an error's text.
  *
  * @param evidence What was seen.
  * @param context The effect of the operation and the original error.
@@ -87,9 +88,14 @@ function judge(evidence: Evidence, context: EvidenceContext): Verdict {
     case "http":
       return judgeStatus(evidence, context);
     case "rpc":
-      return judgeRpc(evidence.code, evidence.operationKnown);
+      return judgeRpc(evidence.code);
     case "no_answer":
-      return { code: "connection_lost", message: "The connection ended before the result arrived" };
+      return {
+        code: "connection_lost",
+        message: "The connection ended before the result arrived",
+        // A server that had begun to answer lives, and a timer ends slow operations too.
+        health: evidence.headReceived || evidence.timedOut ? "none" : "hard",
+      };
     case "unusable_answer":
       return {
         code: "protocol_error",
@@ -125,15 +131,18 @@ function judgeStatus(
   const message = `The server answered with HTTP status ${status}`;
   if (status === 503) {
     const refused = retryAfterMs !== undefined && (context.treat503AsNotExecuted ?? true);
-    return { code: "unavailable", message, delivery: refused ? "not_executed" : "unknown" };
+    return refused
+      ? { code: "unavailable", message, delivery: "not_executed" }
+      : { code: "unavailable", message, health: "overload" };
   }
   if (rpcCode !== undefined) {
     if (evidence.modern === true && status === 400 && MODERN_REFUSALS.has(rpcCode)) {
       return { code: "protocol_error", message: toRpcMessage(rpcCode), delivery: "not_executed" };
     }
-    return judgeRpc(rpcCode, evidence.operationKnown);
+    return judgeRpc(rpcCode);
   }
-  if (UNAVAILABLE_STATUSES.has(status)) return { code: "unavailable", message };
+  if (EARLY_STATUSES.has(status)) return { code: "unavailable", message, health: "answered" };
+  if (BROKEN_STATUSES.has(status)) return { code: "unavailable", message };
   if (REFUSED_STATUSES.has(status) || (status >= 300 && status < 400)) {
     return { code: "protocol_error", message, delivery: "not_executed" };
   }
@@ -150,8 +159,10 @@ function isSessionLoss(evidence: Extract<Evidence, { kind: "http" }>): boolean {
   return status === 404 || status === 410 || (status === 400 && rpcCode === -32000);
 }
 
-const UNAVAILABLE_STATUSES: ReadonlySet<number> = new Set(
-  [408, 425, 500, 502, 504, 520, 521, 522, 523, 524, 525, 526, 527],
+/** Request timeout and too early: the server is well, this request was not. */
+const EARLY_STATUSES: ReadonlySet<number> = new Set([408, 425]);
+const BROKEN_STATUSES: ReadonlySet<number> = new Set(
+  [500, 502, 504, 520, 521, 522, 523, 524, 525, 526, 527],
 );
 const REFUSED_STATUSES: ReadonlySet<number> = new Set([405, 406, 413, 415, 421]);
 /** Parse error and invalid request. */
@@ -162,14 +173,12 @@ const REFUSED_RPC_CODES: ReadonlySet<number> = new Set([-32700, -32600]);
  */
 const MODERN_REFUSALS: ReadonlySet<number> = new Set([-32020, -32021, -32022]);
 
-function judgeRpc(code: number, operationKnown: boolean | undefined): Verdict {
+function judgeRpc(code: number): Verdict {
   const message = toRpcMessage(code);
   if (REFUSED_RPC_CODES.has(code)) {
     return { code: "protocol_error", message, delivery: "not_executed" };
   }
-  if (code === -32601 || (code === -32602 && operationKnown === false)) {
-    return { code: "operation_not_found", message };
-  }
+  if (code === -32601) return { code: "operation_not_found", message };
   if (code === -32602) return { code: "invalid_arguments", message };
   const ofProtocol = code >= -32768 && code <= -32000;
   return { code: "operation_failed", message, temporary: ofProtocol };

@@ -1,9 +1,10 @@
-import { BRAND, isClientError } from "./brand.ts";
+import { BRAND, HEALTH, isClientError } from "./brand.ts";
 import type { ErrorCode } from "./codes.ts";
 import { type Delivery, isSafeToRepeat } from "./delivery.ts";
 import { type ArgumentIssue, describeCause, type ErrorDocument, type ErrorFacts } from "./facts.ts";
+import type { HealthEvidence } from "./health.ts";
 
-export type { ArgumentIssue, ErrorDocument, ErrorFacts };
+export type { ArgumentIssue, ErrorDocument, ErrorFacts, HealthEvidence };
 export { isClientError };
 
 /**
@@ -44,6 +45,7 @@ export class ClientError extends Error {
   readonly executionId: string | undefined;
   /** The faults of the arguments; empty unless the code is `invalid_arguments`. */
   readonly issues: readonly ArgumentIssue[];
+  readonly #health: HealthEvidence | undefined;
 
   /**
    * Creates an error. Programs catch these errors; connectors make them.
@@ -63,11 +65,17 @@ export class ClientError extends Error {
     this.retryAfterMs = facts.retryAfterMs;
     this.executionId = facts.executionId;
     this.issues = facts.issues ?? [];
+    this.#health = facts.health;
   }
 
   /** Marks errors of every copy of this package. */
   get [BRAND](): true {
     return true;
+  }
+
+  /** What it says of its server, where that does not follow from its code. */
+  get [HEALTH](): HealthEvidence | undefined {
+    return this.#health;
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "./codes.ts";
 import type { Delivery, Effect } from "./delivery.ts";
+import type { HealthEvidence } from "./health.ts";
 
 /** One fault of the arguments, found before anything was sent. */
 export interface ArgumentIssue {
@@ -35,6 +36,11 @@ export interface ErrorFacts {
   readonly executionId?: string;
   /** The faults of the arguments, for the code `invalid_arguments`. */
   readonly issues?: readonly ArgumentIssue[];
+  /**
+   * What it says of the server's health. It is no part of the error's JSON. The default belongs to
+   * the code and the delivery.
+   */
+  readonly health?: HealthEvidence;
   /** The original error, kept as it was. */
   readonly cause?: unknown;
 }

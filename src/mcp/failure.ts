@@ -11,6 +11,7 @@ import {
 import { type Evidence, toClientError } from "../errors/classify.ts";
 import type { Delivery, Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
+import { type HealthEvidence, healthOf } from "../errors/health.ts";
 
 /** What the wire showed of a failed request. The SDK hands it through as it is. */
 export class WireFault extends Error {
@@ -41,11 +42,19 @@ export function toFailure(error: unknown, context: FailureContext): ClientError 
   if (context.act !== "connect") return failure;
   // Until there is a connection, no operation can have been sent. A server that answers the
   // handshake with something else is no MCP server, and waiting does not make it one.
+  const temporary = failure.temporary && failure.code !== "protocol_error";
   return concludeError(failure, {
     effect: context.effect,
     delivery: "not_sent",
-    temporary: failure.temporary && failure.code !== "protocol_error",
+    temporary,
+    health: toConnectHealth(healthOf(failure), temporary),
   });
+}
+
+/** What cannot be connected to is down, however it shows it, unless it says "later" or is not meant. */
+function toConnectHealth(health: HealthEvidence, temporary: boolean): HealthEvidence {
+  if (!temporary) return "none";
+  return health === "pushback" || health === "overload" ? health : "hard";
 }
 
 function judge(error: unknown, { act, effect, treat503AsNotExecuted }: FailureContext) {

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type Evidence, toClientError } from "../../src/errors/classify.ts";
 import type { ErrorCode } from "../../src/errors/codes.ts";
 import type { Delivery, Effect } from "../../src/errors/delivery.ts";
+import { type HealthEvidence, healthOf } from "../../src/errors/health.ts";
 
 const EFFECTS: readonly Effect[] = ["safe", "idempotent", "unsafe"];
 
@@ -14,7 +15,14 @@ const RETRYABLE: Record<Repeat, readonly boolean[]> = {
   none: [false, false, false],
 };
 
-type Row = readonly [rule: string, code: ErrorCode, Delivery, Repeat, readonly Evidence[]];
+type Row = readonly [
+  rule: string,
+  code: ErrorCode,
+  Delivery,
+  Repeat,
+  HealthEvidence,
+  readonly Evidence[],
+];
 
 const http = (...statuses: number[]): Evidence[] =>
   statuses.map((status) => ({ kind: "http", status }));
@@ -25,52 +33,56 @@ const legacy = (status: number, ...codes: number[]): Evidence[] =>
 const rpc = (...codes: number[]): Evidence[] => codes.map((code) => ({ kind: "rpc", code }));
 
 const ROWS: readonly Row[] = [
-  ["C3", "connection_refused", "not_sent", "all", [{ kind: "connect_failed" }]],
-  ["C4", "connection_refused", "not_sent", "none", [
+  ["C3", "connection_refused", "not_sent", "all", "hard", [{ kind: "connect_failed" }]],
+  ["C4", "connection_refused", "not_sent", "none", "none", [
     { kind: "connect_failed", certificateRefused: true },
   ]],
-  ["C5", "rate_limited", "not_executed", "all", [
+  ["C5", "rate_limited", "not_executed", "all", "pushback", [
     ...http(429),
     { kind: "http", status: 429, retryAfterMs: 1_000 },
     { kind: "http", status: 429, rpcCode: -32603 },
   ]],
-  ["C6", "unavailable", "not_executed", "all", [
+  ["C6", "unavailable", "not_executed", "all", "pushback", [
     { kind: "http", status: 503, retryAfterMs: 0 },
     { kind: "http", status: 503, retryAfterMs: 1_000, rpcCode: -32603 },
   ]],
-  ["C7", "session_lost", "not_executed", "all", [
+  ["C7", "session_lost", "not_executed", "all", "none", [
     { kind: "http", status: 404, sessionHeld: true },
     { kind: "http", status: 410, sessionHeld: true },
     { kind: "http", status: 400, sessionHeld: true, rpcCode: -32000 },
     { kind: "http", status: 404, sessionHeld: true, rpcCode: -32601 },
   ]],
-  ["C8", "unauthorized", "not_executed", "none", [
+  ["C8", "unauthorized", "not_executed", "none", "answered", [
     ...http(401),
     { kind: "http", status: 401, rpcCode: -32603 },
   ]],
-  ["C9", "forbidden", "not_executed", "none", http(403)],
-  ["C10, C11, C12 by code", "protocol_error", "not_executed", "none", [
+  ["C9", "forbidden", "not_executed", "none", "answered", http(403)],
+  ["C10, C11, C12 by code", "protocol_error", "not_executed", "none", "answered", [
     ...modern(400, -32022, -32021, -32020),
     ...rpc(-32700, -32600),
     { kind: "http", status: 400, rpcCode: -32700 },
   ]],
-  ["C12 by status", "protocol_error", "not_executed", "none", [
+  ["C12 by status", "protocol_error", "not_executed", "none", "answered", [
     ...http(405, 406, 413, 415, 421),
     ...http(300, 302, 307, 399),
   ]],
-  ["C13", "operation_not_found", "not_executed", "none", [
+  ["C13", "operation_not_found", "not_executed", "none", "answered", [
     ...rpc(-32601),
     { kind: "http", status: 404, rpcCode: -32601 },
-    { kind: "rpc", code: -32602, operationKnown: false },
-    { kind: "http", status: 400, rpcCode: -32602, operationKnown: false },
   ]],
-  ["C14 arguments", "invalid_arguments", "unknown", "none", [
+  ["C14 arguments", "invalid_arguments", "unknown", "none", "answered", [
     ...rpc(-32602),
-    { kind: "rpc", code: -32602, operationKnown: true },
     { kind: "http", status: 400, rpcCode: -32602 },
   ]],
-  ["C14 application codes", "operation_failed", "unknown", "none", rpc(-32769, -31999, -1, 0, 42)],
-  ["C15", "operation_failed", "unknown", "not_unsafe", [
+  [
+    "C14 application codes",
+    "operation_failed",
+    "unknown",
+    "none",
+    "answered",
+    rpc(-32769, -31999, -1, 0, 42),
+  ],
+  ["C15", "operation_failed", "unknown", "not_unsafe", "answered", [
     ...rpc(-32603, -32768, -32000, -32001, -32099),
     ...rpc(-32022, -32021, -32020),
     ...legacy(400, -32022, -32021, -32020),
@@ -79,20 +91,30 @@ const ROWS: readonly Row[] = [
     { kind: "http", status: 500, rpcCode: -32603 },
     { kind: "http", status: 400, rpcCode: -32000 },
   ]],
-  ["C16", "unavailable", "unknown", "not_unsafe", [
-    ...http(500, 502, 503, 504, 408, 425),
+  ["C16", "unavailable", "unknown", "not_unsafe", "hard", [
+    ...http(500, 502, 504),
     ...http(520, 521, 522, 523, 524, 525, 526, 527),
   ]],
-  ["C17", "connection_lost", "unknown", "not_unsafe", [{ kind: "no_answer" }]],
-  ["C18", "protocol_error", "unknown", "not_unsafe", [{ kind: "unusable_answer" }]],
-  ["C19", "protocol_error", "unknown", "none", [
+  ["C16 early", "unavailable", "unknown", "not_unsafe", "answered", http(408, 425)],
+  ["C16 503", "unavailable", "unknown", "not_unsafe", "overload", http(503)],
+  ["C17", "connection_lost", "unknown", "not_unsafe", "hard", [
+    { kind: "no_answer" },
+    { kind: "no_answer", headReceived: false, timedOut: false },
+  ]],
+  ["C17 with a sign of life", "connection_lost", "unknown", "not_unsafe", "none", [
+    { kind: "no_answer", headReceived: true },
+    { kind: "no_answer", timedOut: true },
+    { kind: "no_answer", headReceived: true, timedOut: true },
+  ]],
+  ["C18", "protocol_error", "unknown", "not_unsafe", "answered", [{ kind: "unusable_answer" }]],
+  ["C19", "protocol_error", "unknown", "none", "answered", [
     ...http(400, 404, 410, 418, 501, 507, 519, 528, 299),
     { kind: "too_large" },
   ]],
-  ["C20", "invalid_result", "executed", "none", [{ kind: "invalid_result" }]],
+  ["C20", "invalid_result", "executed", "none", "answered", [{ kind: "invalid_result" }]],
 ];
 
-for (const [rule, code, delivery, repeat, evidences] of ROWS) {
+for (const [rule, code, delivery, repeat, health, evidences] of ROWS) {
   for (const evidence of evidences) {
     Deno.test(`toClientError() ${rule}: ${JSON.stringify(evidence)}`, () => {
       const errors = EFFECTS.map((effect) => toClientError(evidence, { effect }));
@@ -100,6 +122,7 @@ for (const [rule, code, delivery, repeat, evidences] of ROWS) {
         errors.map((error) => [error.code, error.delivery, error.retryable]),
         RETRYABLE[repeat].map((retryable) => [code, delivery, retryable]),
       );
+      assertEquals(errors.map(healthOf), [health, health, health]);
     });
   }
 }
@@ -111,6 +134,7 @@ Deno.test("toClientError() K8: a 503 that proves nothing keeps its hint", () => 
     [error.code, error.delivery, error.retryable, error.retryAfterMs],
     ["unavailable", "unknown", false, 2_000],
   );
+  assertEquals(healthOf(error), "overload");
 });
 
 Deno.test("toClientError() keeps the cause and never reads its text", () => {
@@ -132,15 +156,17 @@ const evidence: fc.Arbitrary<Evidence> = fc.oneof(
     sessionHeld: fc.boolean(),
     modern: fc.boolean(),
     rpcCode: fc.integer({ min: -33_000, max: -31_000 }),
-    operationKnown: fc.boolean(),
   }, { requiredKeys: ["kind", "status"] }),
   fc.record({
     kind: fc.constant("rpc" as const),
     code: fc.oneof(fc.integer(), fc.integer({ min: -33_000, max: -31_000 })),
-    operationKnown: fc.boolean(),
-  }, { requiredKeys: ["kind", "code"] }),
+  }),
+  fc.record({
+    kind: fc.constant("no_answer" as const),
+    headReceived: fc.boolean(),
+    timedOut: fc.boolean(),
+  }, { requiredKeys: ["kind"] }),
   fc.constantFrom<Evidence>(
-    { kind: "no_answer" },
     { kind: "unusable_answer" },
     { kind: "too_large" },
     { kind: "invalid_result" },
@@ -160,7 +186,7 @@ Deno.test("toClientError() lets the effect change nothing but retryable", () => 
     const [safe, idempotent, unsafe] = EFFECTS.map((effect) => toClientError(seen, { effect }));
     const facts = (
       error = safe,
-    ) => [error?.code, error?.delivery, error?.temporary, error?.message];
+    ) => error && [error.code, error.delivery, error.temporary, error.message, healthOf(error)];
     assertEquals(facts(idempotent), facts(safe));
     assertEquals(facts(unsafe), facts(safe));
     assertEquals(idempotent?.retryable, safe?.retryable);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { assert, assertEquals, assertFalse, assertStrictEquals } from "@std/assert";
 import { ERROR_CODES, type ErrorCode } from "../../src/errors/codes.ts";
 import { concludeError } from "../../src/errors/conclude.ts";
-import { isSafeToRepeat } from "../../src/errors/delivery.ts";
+import { DELIVERIES, isSafeToRepeat } from "../../src/errors/delivery.ts";
 import {
   ClientError,
   createClientError,
@@ -11,6 +11,7 @@ import {
   OperationError,
   OutcomeUnknownError,
 } from "../../src/errors/errors.ts";
+import { type HealthEvidence, healthOf } from "../../src/errors/health.ts";
 
 const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 const code = fc.constantFrom(...CODES);
@@ -101,6 +102,56 @@ Deno.test("isClientError() knows errors of another copy of the package", async (
   assertFalse(theirs instanceof ClientError);
   assert(isClientError(theirs));
   assert(copy.isClientError(createClientError("rate_limited", "later")));
+});
+
+Deno.test("healthOf() derives what an error says of its server from code and delivery", () => {
+  const expected: Record<HealthEvidence, readonly string[]> = {
+    hard: ["connection_refused", "connection_lost"],
+    overload: [],
+    pushback: ["rate_limited", "shutting_down"],
+    none: [
+      ...["cancelled", "circuit_open", "deadline_exceeded", "internal", "session_lost", "shed"],
+      ...["pool_closed", "pool_full", "pool_timeout"],
+    ],
+    answered: [],
+  };
+  for (const code of CODES) {
+    const found = Object.entries(expected).find(([, codes]) => codes.includes(code))?.[0];
+    for (const delivery of DELIVERIES) {
+      const error = createClientError(code, "", { delivery });
+      const unavailable = delivery === "not_executed" ? "pushback" : "hard";
+      const health = found ?? (delivery === "not_sent" ? "none" : "answered");
+      const derived = code === "unavailable" ? unavailable : health;
+      assertEquals([code, delivery, healthOf(error)], [code, delivery, derived]);
+    }
+  }
+  const refused = createClientError("connection_refused", "", { temporary: false });
+  assertEquals(healthOf(refused), "none");
+});
+
+Deno.test("healthOf() tells what the maker knew, and nothing else shows it", () => {
+  const plain = createClientError("connection_lost", "");
+  const told = createClientError("connection_lost", "", { health: "none" });
+  assertEquals([healthOf(plain), healthOf(told)], ["hard", "none"]);
+  assertEquals(Object.keys(told), Object.keys(plain));
+  assertEquals(JSON.stringify(told), JSON.stringify(plain));
+  assertFalse("health" in told.toJSON());
+});
+
+Deno.test("healthOf() reads errors of another copy of the package", async () => {
+  const path = new URL("../../src/errors/errors.ts?copy", import.meta.url).href;
+  const copy: typeof import("../../src/errors/errors.ts") = await import(path);
+  assertEquals(healthOf(copy.createClientError("rate_limited", "")), "pushback");
+  assertEquals(healthOf(copy.createClientError("rate_limited", "", { health: "none" })), "none");
+});
+
+Deno.test("concludeError() keeps what an error says of its server, unless the facts say more", () => {
+  const told = createClientError("unavailable", "", { health: "overload" });
+  assertEquals(healthOf(concludeError(told, { delivery: "not_executed" })), "overload");
+  // Derived before the delivery of the whole execution takes the place of the attempt's.
+  const derived = createClientError("unavailable", "", { delivery: "not_executed" });
+  assertEquals(healthOf(concludeError(derived, { delivery: "unknown" })), "pushback");
+  assertEquals(healthOf(concludeError(told, { health: "none" })), "none");
 });
 
 Deno.test("concludeError() keeps class, message, stack and cause, and takes the execution's facts", () => {
