@@ -84,6 +84,11 @@ export interface ExecutionRequest {
   readonly attempt: number;
   /** W3C Trace Context to pass on to the server. */
   readonly trace?: TraceContext;
+  /**
+   * Metadata of the request for the server (MCP `_meta`). What the protocol or the trace context puts
+   * there itself wins. A connection whose protocol has no place for it ignores it.
+   */
+  readonly meta?: JsonObject;
 }
 
 /** W3C Trace Context (Recommendation of 2021-11-23), passed on as it came. */
@@ -106,6 +111,11 @@ export interface ConnectionOptions {
 export interface AttemptOptions extends ConnectionOptions {
   /** Takes each progress report, in the order of arrival. */
   readonly onProgress: (report: ProgressReport) => void;
+  /**
+   * Called whenever the request is about to be sent, with the length of its JSON in UTF-16 code
+   * units, which for nearly all requests is that in bytes.
+   */
+  readonly onSend?: (bytes: number) => void;
 }
 
 /** What an operation answered. `"error"` means that it ran and said no (MCP `isError`). */
@@ -141,6 +151,8 @@ export interface Connection {
   readonly server: ServerInfo | undefined;
   /** How many attempts it may carry at once; `Infinity` leaves it to the pool's size. */
   readonly maxConcurrency: number;
+  /** Whether it holds something on the other side that ends with it: a session, a process. */
+  readonly stateful: boolean;
   /** Aborted once the connection can carry nothing any more. */
   readonly closed: AbortSignal;
   /** Lists the server's operations. */

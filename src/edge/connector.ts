@@ -121,6 +121,7 @@ function createConnection(
     era: "edge",
     server: undefined,
     maxConcurrency: Infinity,
+    stateful: false,
     closed: closing.signal,
     async describe(options) {
       checkOpen(closing.signal, options.signal, "safe");

@@ -55,7 +55,7 @@ export interface RunContext {
 export function checkOpen(closed: AbortSignal, signal: AbortSignal, effect: Effect): void {
   signal.throwIfAborted();
   if (!closed.aborted) return;
-  const facts = { delivery: "not_sent", effect } as const;
+  const facts = { delivery: "not_sent", effect, health: "none" } as const;
   throw createClientError("connection_lost", "The connection is closed", facts);
 }
 
@@ -132,6 +132,8 @@ class EdgeRun {
     const remainingMs = this.#options.deadline.remainingMs();
     const ownMs = remainingMs - Math.min(MAX_ANSWER_MS, remainingMs * ANSWER_RATIO);
     const timeoutMs = Math.floor(Math.min(ownMs, this.#context.maxTimeoutMs(operation.name)));
+    const body = JSON.stringify(args);
+    this.#options.onSend?.(body.length);
     return this.#context.endpoint.send({
       method: "POST",
       path: ["v1", "groups", this.#context.group, "operations", operation.name],
@@ -146,7 +148,7 @@ class EdgeRun {
         ...(trace !== undefined && { traceparent: trace.traceparent }),
         ...(trace?.tracestate !== undefined && { tracestate: trace.tracestate }),
       },
-      body: JSON.stringify(args),
+      body,
       effect,
       signal: this.#link.signal,
     });

@@ -12,13 +12,14 @@ import type {
   ServerInfo,
 } from "../client/ports.ts";
 import { toClientError } from "../errors/classify.ts";
+import { concludeError } from "../errors/conclude.ts";
 import { type ArgumentIssue, createClientError, isClientError } from "../errors/errors.ts";
-import type { ProgressReport } from "../progress/events.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import { type FailureContext, toFailure, WireFault } from "./failure.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
+import { toRequestMeta } from "./request_meta.ts";
 import { toDescriptor, toReport, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
 
@@ -27,6 +28,8 @@ export interface McpConnectionOptions {
   readonly treat503AsNotExecuted: boolean;
   /** Makes what calls a modern server; without it the client does. */
   readonly createCaller?: (version: string) => ModernCaller;
+  /** Whether the server itself ends with the connection, as a child process does. */
+  readonly ownsServer?: boolean;
   /** What is to be done before the transport closes, as ending a session; must not reject. */
   readonly endSession?: () => Promise<void>;
 }
@@ -45,6 +48,7 @@ export class McpConnection implements Connection {
   readonly era: Era;
   readonly server: ServerInfo | undefined;
   readonly maxConcurrency: number;
+  readonly stateful: boolean;
   readonly closed: AbortSignal;
   readonly #client: Client;
   readonly #caller: ModernCaller | undefined;
@@ -57,6 +61,9 @@ export class McpConnection implements Connection {
     this.era = client.getProtocolEra() === "modern" ? "modern" : "legacy";
     this.server = toServerInfo(client.getServerVersion());
     this.maxConcurrency = this.era === "legacy" ? LEGACY_CONCURRENCY : Infinity;
+    // A modern server may send a session's id too, but nothing depends on it.
+    const sessionHeld = this.era === "legacy" && client.transport?.sessionId !== undefined;
+    this.stateful = options.ownsServer === true || sessionHeld;
     this.closed = this.#closing.signal;
     this.#client = client;
     const version = client.getNegotiatedProtocolVersion();
@@ -100,7 +107,7 @@ export class McpConnection implements Connection {
     const caller = this.#caller;
     const result = await this.#run(
       caller === undefined
-        ? (limits) => this.#callByClient(request, limits, options.onProgress)
+        ? (limits) => this.#callByClient(request, limits, options)
         : () => caller.call(request, options),
       options,
       { act: "call", effect },
@@ -111,15 +118,18 @@ export class McpConnection implements Connection {
   }
 
   #callByClient(
-    { operation, arguments: args, trace }: ExecutionRequest,
+    request: ExecutionRequest,
     limits: Limits,
-    onProgress: (report: ProgressReport) => void,
+    { onProgress, onSend }: AttemptOptions,
   ): Promise<CallToolResult> {
+    const { operation, arguments: args } = request;
     const params = {
       name: operation.name,
       arguments: { ...args },
-      ...(trace !== undefined && { _meta: { ...trace } }),
+      _meta: toRequestMeta(request),
     };
+    // The SDK does not tell what it makes of them.
+    onSend?.(JSON.stringify(params).length);
     const headers = this.era === "modern" ? toParamHeaders(operation.inputSchema, args) : {};
     const onprogress: RequestOptions["onprogress"] = (params) => onProgress(toReport(params));
     return this.#client.request({ method: "tools/call", params }, {
@@ -158,6 +168,7 @@ export class McpConnection implements Connection {
       throw createClientError("connection_lost", message, {
         delivery: "not_sent",
         effect: context.effect,
+        health: "none",
       });
     }
     try {
@@ -172,7 +183,10 @@ export class McpConnection implements Connection {
       const { treat503AsNotExecuted } = this.#options;
       const failure = toFailure(error, { ...context, treat503AsNotExecuted });
       if (failure.code === "session_lost") this.#closing.abort();
-      throw failure;
+      // What ended with this end of the connection says nothing of the other.
+      throw this.#closed === undefined
+        ? failure
+        : concludeError(failure, { effect: context.effect, health: "none" });
     }
   }
 

@@ -18,6 +18,7 @@ import { CLIENT_INFO } from "./client_info.ts";
 import { WireFault } from "./failure.ts";
 import { type Exchange, fetchRecorded, readStatusFault } from "./http.ts";
 import { encodeHeader, toParamHeaders } from "./param_headers.ts";
+import { toRequestMeta } from "./request_meta.ts";
 import { toReport } from "./tools.ts";
 import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
 
@@ -65,7 +66,7 @@ export class ModernCaller {
     this.#exchanges.add(exchange);
     let answer: JSONRPCMessage | undefined;
     try {
-      await this.#exchange(exchange, request, token, (message) => {
+      await this.#exchange(exchange, request, token, options.onSend, (message) => {
         const report = readProgress(message, token);
         if (report !== undefined) onProgress(report);
         else if (!("method" in message)) answer = message;
@@ -93,11 +94,12 @@ export class ModernCaller {
     exchange: Exchange,
     request: ExecutionRequest,
     token: number,
+    onSend: AttemptOptions["onSend"],
     deliver: (message: JSONRPCMessage) => void,
   ): Promise<void> {
     const { clock, maxAnswerBytes } = this.#options;
     const { id } = exchange;
-    const response = await this.#post(exchange, request, token);
+    const response = await this.#post(exchange, request, token, onSend);
     if (!response.ok) throw await readStatusFault(exchange, response, this.#options);
     const end = await readAnswer(response, { id, maxAnswerBytes, clock, deliver });
     // A modern stream must never be resumed: its request is lost.
@@ -105,19 +107,26 @@ export class ModernCaller {
   }
 
   /** Sends a request and follows it as far as its origin goes. */
-  async #post(exchange: Exchange, request: ExecutionRequest, token: number): Promise<Response> {
-    const { operation, arguments: args, trace } = request;
+  async #post(
+    exchange: Exchange,
+    request: ExecutionRequest,
+    token: number,
+    onSend: AttemptOptions["onSend"],
+  ): Promise<Response> {
+    const { operation, arguments: args } = request;
     const params = {
       name: operation.name,
       arguments: args,
       _meta: {
+        ...toRequestMeta(request),
         [PROTOCOL_VERSION_META_KEY]: this.#version,
         [CLIENT_INFO_META_KEY]: CLIENT_INFO,
         [CLIENT_CAPABILITIES_META_KEY]: {},
         progressToken: token,
-        ...trace,
       },
     };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: exchange.id, method: "tools/call", params });
+    onSend?.(body.length);
     const init: RequestInit = {
       method: "POST",
       headers: {
@@ -129,7 +138,7 @@ export class ModernCaller {
         "mcp-method": "tools/call",
         "mcp-name": encodeHeader(operation.name),
       },
-      body: JSON.stringify({ jsonrpc: "2.0", id: exchange.id, method: "tools/call", params }),
+      body,
       redirect: "manual",
       signal: exchange.abort.signal,
     };

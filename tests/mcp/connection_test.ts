@@ -146,6 +146,21 @@ for (const era of ERAS) {
     assertEquals([meta["traceparent"], meta["tracestate"]], [trace.traceparent, trace.tracestate]);
   });
 
+  Deno.test(`Connection.execute() tells before the send how long the request is, ${era}`, async () => {
+    await using peer = await open({ era });
+    const lengths: number[] = [];
+    const onSend = (bytes: number): void => {
+      assertEquals(peer.server.count("tools/call"), lengths.length);
+      lengths.push(bytes);
+    };
+    for (const args of [{}, { text: "x".repeat(1_000) }]) {
+      await peer.connection.execute(request("act", args), { ...attempt(), onSend });
+    }
+    const [short = 0, long = 0] = lengths;
+    assert(short > 0 && short < 1_000, String(short));
+    assertEquals(long, short + '"text":""'.length + 1_000);
+  });
+
   Deno.test(`Connection.execute() tells that a tool said no, ${era}`, async () => {
     const call: FaultHandler = ({ answer, id }) =>
       answer(
@@ -212,6 +227,7 @@ for (const era of ERAS) {
     assertEquals(ttlMs, era === "modern" ? 5_000 : 60_000);
     assertEquals(connection.server, { name: "fault", version: "1.0.0" });
     assertEquals(connection.maxConcurrency, era === "modern" ? Infinity : 32);
+    assertEquals(connection.stateful, era === "legacy");
     const asked = era === "modern" ? "server/discover" : "ping";
     const before = server.count(asked);
     await connection.check(limits());
@@ -231,6 +247,11 @@ for (const era of ERAS) {
     await silence.gone;
   });
 }
+
+Deno.test("Connection.stateful is false for a legacy server without sessions", async () => {
+  await using peer = await open({ era: "legacy", session: false });
+  assertEquals([peer.connection.era, peer.connection.stateful], ["legacy", false]);
+});
 
 Deno.test("Connection.execute() resumes a legacy stream, and sends nothing twice", async () => {
   const answered = Promise.withResolvers<string>();
@@ -285,6 +306,27 @@ for (
     ["by the SDK", { authProvider: { token: () => Promise.resolve("t") } }],
   ] as const
 ) {
+  Deno.test(`Connection.execute() sends metadata, but the protocol's own wins, ${path}`, async () => {
+    await using server = startFaultServer({ era: "modern" });
+    const connection = await createMcpConnector({ url: server.url, ...options }).connect(limits());
+    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
+    const meta = {
+      "dev.automcp/attempt": 2,
+      traceparent: "mine",
+      progressToken: "mine",
+      "io.modelcontextprotocol/protocolVersion": "mine",
+      "io.modelcontextprotocol/clientInfo": "mine",
+      "io.modelcontextprotocol/clientCapabilities": "mine",
+    };
+    await connection.execute(request("act", {}, { meta, trace }), attempt());
+    await connection.close();
+    const sent = server.requests.at(-1)?.message?.params?.["_meta"] as Record<string, unknown>;
+    assertEquals([sent["dev.automcp/attempt"], sent["traceparent"]], [2, trace.traceparent]);
+    assertEquals(sent["io.modelcontextprotocol/protocolVersion"], "2026-07-28");
+    assertEquals(Object.values(sent).filter((value) => value === "mine"), []);
+    assertEquals(Object.keys(sent).length, Object.keys(meta).length);
+  });
+
   Deno.test(`Connection.execute() sends again once what lacked headers, by a fresh definition, ${path}`, async () => {
     const refuse: FaultHandler = ({ answer, id }) =>
       answer(

@@ -29,6 +29,7 @@ Deno.test("Connection.execute() loses no progress that comes with the result", a
 
 Deno.test("Connection.close() ends the child", async () => {
   const connection = await createConnector().connect(limits());
+  assert(connection.stateful);
   const { content } = await connection.execute(request("pid"), attempt());
   const pid = Number(content[0]?.["text"]);
   assert(isAlive(pid));

@@ -24,6 +24,7 @@ export interface MemoryConnectorOptions {
   readonly name?: string;
   readonly era?: Era;
   readonly maxConcurrency?: number;
+  readonly stateful?: boolean;
   readonly ttlMs?: number;
   readonly operations?: Readonly<Record<string, MemoryOperation>>;
   readonly hints?: Readonly<Record<string, OperationHints>>;
@@ -65,6 +66,7 @@ export class MemoryConnection implements Connection {
   readonly era: Era;
   readonly server = { name: "memory", version: "1.0.0", title: "Memory" };
   readonly maxConcurrency: number;
+  readonly stateful: boolean;
   readonly #connector: MemoryConnector;
   readonly #closed = new AbortController();
   readonly closed: AbortSignal = this.#closed.signal;
@@ -73,6 +75,7 @@ export class MemoryConnection implements Connection {
 
   constructor(connector: MemoryConnector) {
     const { era = "modern", maxConcurrency = Infinity, validate } = connector.options;
+    this.stateful = connector.options.stateful ?? era === "legacy";
     this.#connector = connector;
     this.era = era;
     this.maxConcurrency = maxConcurrency;
@@ -96,6 +99,7 @@ export class MemoryConnection implements Connection {
     this.#checkOpen(options.signal);
     const connector = this.#connector;
     connector.requests.push(request);
+    options.onSend?.(JSON.stringify(request.arguments).length);
     connector.maxInFlight = Math.max(connector.maxInFlight, ++connector.inFlight);
     try {
       const run = (connector.options.operations ?? DEFAULT_OPERATIONS)[request.operation.name];
