@@ -15,6 +15,10 @@ export interface Exchange {
   readonly modern: boolean;
   /** Ends the exchange, and only it. */
   readonly abort: AbortController;
+  /** Watches the wait for the head of the answer, where that takes no work; undone by the result. */
+  readonly watchHead?: () => () => void;
+  /** Whether the head of an answer has arrived. */
+  headReceived?: boolean;
   /** How long the server asked to wait. */
   retryAfterMs?: number;
   /** The headers that the SDK sent, if it was the one who sent. */
@@ -45,6 +49,7 @@ export async function fetchRecorded(
   { fetch, clock }: WireOptions,
 ): Promise<Response> {
   const { abort, singleUse } = exchange;
+  const unwatch = exchange.watchHead?.();
   let response: Response;
   try {
     response = await fetch(url, singleUse ? toSingleUse(init) : init);
@@ -53,7 +58,10 @@ export async function fetchRecorded(
     // What was refused may be the runtime's second try.
     const delivery = !singleUse && sendsAgain() ? "unknown" : undefined;
     throw new WireFault(readNetworkFailure(error), error, delivery);
+  } finally {
+    unwatch?.();
   }
+  exchange.headReceived = true;
   if (response.ok) return response;
   const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.wall());
   if (retryAfterMs !== undefined) exchange.retryAfterMs = retryAfterMs;
@@ -149,7 +157,7 @@ export async function resumeStream(
     await response.body?.cancel();
   } catch (error) {
     // The request went out long ago: that this one was refused proves nothing about it.
-    throw new WireFault({ kind: "no_answer" }, error);
+    throw new WireFault({ kind: "no_answer", headReceived: true }, error);
   }
-  throw new WireFault({ kind: "no_answer" });
+  throw new WireFault({ kind: "no_answer", headReceived: true });
 }
