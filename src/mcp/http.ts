@@ -72,15 +72,25 @@ export async function fetchRecorded(
  * Wraps `fetch` for the SDK so that its requests are recorded as well. It sees an empty 202 in place
  * of a successful answer to a request, and nothing else of it: it would wait for ever on an answer
  * that breaks off.
+ *
+ * @param endpoint Where the server is; what goes elsewhere is about credentials.
  */
 export function createWireFetch(
+  endpoint: URL,
   exchanges: ReadonlyMap<string, Exchange>,
   options: WireOptions,
 ): FetchLike {
   return async (url, init = {}) => {
     const headers = new Headers(init.headers);
     const exchange = exchanges.get(headers.get(EXCHANGE_HEADER) ?? "");
-    if (exchange === undefined) return options.fetch(url, init);
+    if (exchange === undefined) {
+      const sent = options.fetch(url, init);
+      if (init.method !== "POST" || String(url) !== endpoint.href) return sent;
+      // A notification. As it is, the SDK's caller could not tell this failure from a defect.
+      return sent.catch((error) => {
+        throw init.signal?.aborted ? error : new WireFault(readNetworkFailure(error), error);
+      });
+    }
     headers.delete(EXCHANGE_HEADER);
     exchange.headers = headers;
     const response = await fetchRecorded(exchange, url, { ...init, headers }, options);

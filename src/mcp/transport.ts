@@ -52,7 +52,7 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
   constructor(url: URL, options: UpstreamTransportOptions) {
     const exchanges = new Map<string, Exchange>();
     super(url, {
-      fetch: createWireFetch(exchanges, options),
+      fetch: createWireFetch(url, exchanges, options),
       ...(options.headers !== undefined && { requestInit: { headers: { ...options.headers } } }),
       ...(options.authProvider !== undefined && { authProvider: options.authProvider }),
     });
