@@ -5,7 +5,7 @@ import type {
   OperationDescriptor,
   OperationList,
 } from "../client/ports.ts";
-import { toClientError } from "../errors/classify.ts";
+import { type Evidence, toClientError } from "../errors/classify.ts";
 import { checkOptions, type OptionRules } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { BodyTooLongError, readText } from "./body.ts";
@@ -170,8 +170,10 @@ async function readList(
     text = await readText(response.body, MAX_LIST_BYTES, signal);
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
-    const kind = cause instanceof BodyTooLongError ? "too_large" : "no_answer";
-    throw toClientError({ kind }, { effect: "safe", cause });
+    const evidence: Evidence = cause instanceof BodyTooLongError
+      ? { kind: "too_large" }
+      : { kind: "no_answer", headReceived: true };
+    throw toClientError(evidence, { effect: "safe", cause });
   }
   const list = parseJson(text);
   if (isList(list)) return list;

@@ -1,5 +1,6 @@
 import type { Evidence } from "../errors/classify.ts";
 import { toClientError } from "../errors/classify.ts";
+import { concludeError } from "../errors/conclude.ts";
 import { ERROR_CODES, type ErrorCode } from "../errors/codes.ts";
 import { DELIVERIES, type Delivery, type Effect, isSafeToRepeat } from "../errors/delivery.ts";
 import {
@@ -7,6 +8,7 @@ import {
   type ClientError,
   createClientError,
   type ErrorFacts,
+  type HealthEvidence,
 } from "../errors/errors.ts";
 import { parseRetryAfter } from "../resilience/retry_after.ts";
 import { readText } from "./body.ts";
@@ -45,8 +47,17 @@ export function problemToError(problem: unknown, effect: Effect): ClientError | 
   };
   const error = createClientError(code, String(message ?? ERROR_CODES[code]), facts);
   // `retryable` says "temporary" only where a repeat would do no harm: elsewhere it is false anyway.
-  if (typeof retryable !== "boolean" || !isSafeToRepeat(effect, error.delivery)) return error;
-  return createClientError(code, error.message, { ...facts, temporary: retryable });
+  const told = typeof retryable === "boolean" && isSafeToRepeat(effect, error.delivery);
+  const temporary = told ? retryable : error.temporary;
+  const health = toHealth(code, error.delivery, temporary);
+  return concludeError(error, { effect, temporary, health });
+}
+
+/** The endpoint has answered; that its server could not says nothing against the endpoint. */
+function toHealth(code: ErrorCode, delivery: Delivery, temporary: boolean): HealthEvidence {
+  if (code === "cancelled" || code === "deadline_exceeded") return "none";
+  const refused = delivery === "not_sent" || delivery === "not_executed";
+  return refused && temporary ? "pushback" : "answered";
 }
 
 /** Returns the error that an answer without success stands for; reads its body or gives it up. */

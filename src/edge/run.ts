@@ -124,7 +124,8 @@ class EdgeRun {
   abandon(): void {
     if (this.#executionId !== undefined) return this.#cancel(this.#executionId);
     const { clock } = this.#context.endpoint;
-    this.#undoAbandon = clock.setTimer(ABANDON_MS, () => this.#link.abort(this.#lost()));
+    const timedOut = (): Error => this.#error({ kind: "no_answer", timedOut: true });
+    this.#undoAbandon = clock.setTimer(ABANDON_MS, () => this.#link.abort(timedOut()));
   }
 
   #start(): Promise<Response> {
@@ -248,8 +249,9 @@ class EdgeRun {
     );
   }
 
+  /** The stream is lost; that it had begun is a sign of life. */
   #lost(cause?: unknown): Error {
-    return this.#error({ kind: "no_answer" }, cause);
+    return this.#error({ kind: "no_answer", headReceived: true }, cause);
   }
 
   #error(evidence: Evidence, cause?: unknown): Error {

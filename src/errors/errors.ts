@@ -2,7 +2,7 @@ import { BRAND, HEALTH, isClientError } from "./brand.ts";
 import type { ErrorCode } from "./codes.ts";
 import { type Delivery, isSafeToRepeat } from "./delivery.ts";
 import { type ArgumentIssue, describeCause, type ErrorDocument, type ErrorFacts } from "./facts.ts";
-import type { HealthEvidence } from "./health.ts";
+import { type HealthEvidence, narrowHealth } from "./health.ts";
 
 export type { ArgumentIssue, ErrorDocument, ErrorFacts, HealthEvidence };
 export { isClientError };
@@ -45,7 +45,7 @@ export class ClientError extends Error {
   readonly executionId: string | undefined;
   /** The faults of the arguments; empty unless the code is `invalid_arguments`. */
   readonly issues: readonly ArgumentIssue[];
-  readonly #health: HealthEvidence | undefined;
+  readonly #health: HealthEvidence;
 
   /**
    * Creates an error. Programs catch these errors; connectors make them.
@@ -56,7 +56,7 @@ export class ClientError extends Error {
    */
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts);
-    const [, delivery, temporary] = factsOf(code);
+    const [, delivery, temporary, health] = factsOf(code);
     this.code = code;
     this.delivery = facts.delivery ?? delivery;
     this.temporary = facts.temporary ?? temporary;
@@ -65,7 +65,7 @@ export class ClientError extends Error {
     this.retryAfterMs = facts.retryAfterMs;
     this.executionId = facts.executionId;
     this.issues = facts.issues ?? [];
-    this.#health = facts.health;
+    this.#health = facts.health ?? narrowHealth(health, this);
   }
 
   /** Marks errors of every copy of this package. */
@@ -73,8 +73,8 @@ export class ClientError extends Error {
     return true;
   }
 
-  /** What it says of its server, where that does not follow from its code. */
-  get [HEALTH](): HealthEvidence | undefined {
+  /** What it says of its server. */
+  get [HEALTH](): HealthEvidence {
     return this.#health;
   }
 
@@ -267,8 +267,11 @@ export class CancelledError extends ClientError {
 /** Whether a cause is likely to pass by itself. */
 const [TEMPORARY, LASTING] = [true, false];
 
-/** What follows from a code alone: the class, what is proved, and whether the cause may pass. */
-type CodeFacts = readonly [typeof ClientError, Delivery, boolean];
+/** Abbreviations of what an error says of its server. */
+const [HARD, PUSHBACK, ANSWERED, NONE] = ["hard", "pushback", "answered", "none"] as const;
+
+/** What follows from a code alone: class, what is proved, whether the cause may pass, and health. */
+type CodeFacts = readonly [typeof ClientError, Delivery, boolean, HealthEvidence];
 
 /** Codes with which an endpoint refuses a request for good, before anything runs. */
 type RefusalCode =
@@ -279,33 +282,33 @@ type RefusalCode =
   | "invalid_request"
   | "method_not_allowed";
 
-const REFUSAL: CodeFacts = [ClientError, "not_executed", LASTING];
+const REFUSAL: CodeFacts = [ClientError, "not_executed", LASTING, ANSWERED];
 
 const CODE_FACTS: Record<Exclude<ErrorCode, RefusalCode>, CodeFacts> = {
-  cancelled: [CancelledError, "unknown", LASTING],
-  circuit_open: [CircuitOpenError, "not_sent", TEMPORARY],
-  connection_lost: [ConnectionError, "unknown", TEMPORARY],
-  connection_refused: [ConnectionError, "not_sent", TEMPORARY],
-  deadline_exceeded: [DeadlineExceededError, "unknown", TEMPORARY],
-  forbidden: [AuthenticationError, "not_executed", LASTING],
-  group_not_found: [OperationError, "not_executed", LASTING],
-  internal: [ClientError, "unknown", LASTING],
-  invalid_arguments: [OperationError, "unknown", LASTING],
-  invalid_result: [OperationError, "executed", LASTING],
-  operation_failed: [OperationError, "unknown", LASTING],
-  operation_not_found: [OperationError, "not_executed", LASTING],
-  outcome_unknown: [OutcomeUnknownError, "unknown", LASTING],
-  pool_closed: [ResourceExhaustedError, "not_sent", LASTING],
-  pool_full: [ResourceExhaustedError, "not_sent", TEMPORARY],
-  pool_timeout: [ResourceExhaustedError, "not_sent", TEMPORARY],
-  protocol_error: [ProtocolError, "unknown", LASTING],
-  rate_limited: [RetryableError, "not_executed", TEMPORARY],
-  server_unauthorized: [AuthenticationError, "not_executed", LASTING],
-  session_lost: [ConnectionError, "not_executed", TEMPORARY],
-  shed: [ResourceExhaustedError, "not_sent", TEMPORARY],
-  shutting_down: [RetryableError, "not_executed", TEMPORARY],
-  unauthorized: [AuthenticationError, "not_executed", LASTING],
-  unavailable: [RetryableError, "unknown", TEMPORARY],
+  cancelled: [CancelledError, "unknown", LASTING, NONE],
+  circuit_open: [CircuitOpenError, "not_sent", TEMPORARY, NONE],
+  connection_lost: [ConnectionError, "unknown", TEMPORARY, HARD],
+  connection_refused: [ConnectionError, "not_sent", TEMPORARY, HARD],
+  deadline_exceeded: [DeadlineExceededError, "unknown", TEMPORARY, NONE],
+  forbidden: [AuthenticationError, "not_executed", LASTING, ANSWERED],
+  group_not_found: [OperationError, "not_executed", LASTING, ANSWERED],
+  internal: [ClientError, "unknown", LASTING, NONE],
+  invalid_arguments: [OperationError, "unknown", LASTING, ANSWERED],
+  invalid_result: [OperationError, "executed", LASTING, ANSWERED],
+  operation_failed: [OperationError, "unknown", LASTING, ANSWERED],
+  operation_not_found: [OperationError, "not_executed", LASTING, ANSWERED],
+  outcome_unknown: [OutcomeUnknownError, "unknown", LASTING, ANSWERED],
+  pool_closed: [ResourceExhaustedError, "not_sent", LASTING, NONE],
+  pool_full: [ResourceExhaustedError, "not_sent", TEMPORARY, NONE],
+  pool_timeout: [ResourceExhaustedError, "not_sent", TEMPORARY, NONE],
+  protocol_error: [ProtocolError, "unknown", LASTING, ANSWERED],
+  rate_limited: [RetryableError, "not_executed", TEMPORARY, PUSHBACK],
+  server_unauthorized: [AuthenticationError, "not_executed", LASTING, ANSWERED],
+  session_lost: [ConnectionError, "not_executed", TEMPORARY, NONE],
+  shed: [ResourceExhaustedError, "not_sent", TEMPORARY, NONE],
+  shutting_down: [RetryableError, "not_executed", TEMPORARY, PUSHBACK],
+  unauthorized: [AuthenticationError, "not_executed", LASTING, ANSWERED],
+  unavailable: [RetryableError, "unknown", TEMPORARY, HARD],
 };
 
 function factsOf(code: ErrorCode): CodeFacts {

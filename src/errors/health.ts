@@ -14,34 +14,18 @@ import type { ClientError } from "./errors.ts";
  */
 export type HealthEvidence = "hard" | "overload" | "pushback" | "answered" | "none";
 
-/** Returns what an error says of the server, as its maker knew it or else as its code tells. */
+/** Returns what an error says of the server. */
 export function healthOf(error: ClientError): HealthEvidence {
-  return error[HEALTH] ?? judge(error);
+  return error[HEALTH];
 }
 
-function judge({ code, delivery, temporary }: ClientError): HealthEvidence {
-  switch (code) {
-    case "connection_refused":
-      return temporary ? "hard" : "none";
-    case "connection_lost":
-      return "hard";
-    case "rate_limited":
-    case "shutting_down":
-      return "pushback";
-    case "unavailable":
-      return delivery === "not_executed" ? "pushback" : "hard";
-    case "cancelled":
-    case "circuit_open":
-    case "deadline_exceeded":
-    case "internal":
-    case "pool_closed":
-    case "pool_full":
-    case "pool_timeout":
-    case "session_lost":
-    case "shed":
-      return "none";
-    default:
-      // What was refused before a send was refused here.
-      return delivery === "not_sent" ? "none" : "answered";
-  }
+/** Returns what a code says of the server, narrowed by what is known of the error besides. */
+export function narrowHealth(
+  health: HealthEvidence,
+  { code, delivery, temporary }: ClientError,
+): HealthEvidence {
+  // What was refused before a send was refused here.
+  if (health === "answered" && delivery === "not_sent") return "none";
+  if (code === "connection_refused" && !temporary) return "none";
+  return code === "unavailable" && delivery === "not_executed" ? "pushback" : health;
 }

@@ -8,6 +8,7 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { Clock } from "../resilience/clock.ts";
 import { type ByteReader, openBytes } from "./byte_reader.ts";
 import { WireFault } from "./failure.ts";
+import type { ByteWatch } from "./wire_clocks.ts";
 
 /** What reading an answer needs. */
 export interface AnswerOptions {
@@ -15,6 +16,8 @@ export interface AnswerOptions {
   /** The most bytes of one message. */
   readonly maxAnswerBytes: number;
   readonly clock: Clock;
+  /** Watches an event stream; the callback ends the reading if it falls silent. */
+  readonly watchBytes: (onSilence: () => void) => ByteWatch;
   readonly deliver: (message: JSONRPCMessage) => void;
 }
 
@@ -66,13 +69,14 @@ export async function readText(response: Response, maxBytes: number): Promise<st
     if (body === null || fits) return await response.text();
     return await new Response(capBytes(body, maxBytes)).text();
   } catch (error) {
-    throw error instanceof WireFault ? error : new WireFault({ kind: "no_answer" }, error);
+    if (error instanceof WireFault) throw error;
+    throw new WireFault({ kind: "no_answer", headReceived: true }, error);
   }
 }
 
 async function readEvents(
   body: ReadableStream<Uint8Array>,
-  { id, maxAnswerBytes, clock, deliver }: AnswerOptions,
+  { id, maxAnswerBytes, clock, watchBytes, deliver }: AnswerOptions,
 ): Promise<StreamEnd | undefined> {
   const events: EventSourceMessage[] = [];
   const end: { -readonly [K in keyof StreamEnd]: StreamEnd[K] } = {};
@@ -82,11 +86,13 @@ async function readEvents(
   });
   const decoder = new TextDecoder();
   const reader = openBytes(body);
+  const watch = watchBytes(reader.cancel);
   let bytesSinceEvent = 0;
   try {
     while (true) {
       const { done, value } = await reader.read();
       if (done || value === undefined) return end;
+      watch.touch();
       parser.feed(decoder.decode(value, { stream: true }));
       bytesSinceEvent = events.length > 0 ? 0 : bytesSinceEvent + value.byteLength;
       if (bytesSinceEvent > maxAnswerBytes) throw new WireFault({ kind: "too_large" });
@@ -112,6 +118,8 @@ async function readEvents(
     if (error instanceof WireFault) throw error;
     end.cause = error;
     return end;
+  } finally {
+    watch.stop();
   }
 }
 

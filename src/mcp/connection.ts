@@ -16,9 +16,10 @@ import { concludeError } from "../errors/conclude.ts";
 import { type ArgumentIssue, createClientError, isClientError } from "../errors/errors.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
-import { type FailureContext, toFailure, WireFault } from "./failure.ts";
+import { type FailureContext, toFailure } from "./failure.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
+import { isHeaderMismatch, isSessionInDoubt, isVersionRefused } from "./repairs.ts";
 import { toRequestMeta } from "./request_meta.ts";
 import { toDescriptor, toReport, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
@@ -38,8 +39,6 @@ export interface McpConnectionOptions {
 const LEGACY_CONCURRENCY = 32;
 /** How long a legacy server's list of tools is fresh; such servers do not say it themselves. */
 const LEGACY_LIST_TTL_MS = 60_000;
-/** The JSON-RPC code for headers that do not fit the body (specification 2026-07-28). */
-const HEADER_MISMATCH = -32020;
 /** The longest time that a list may claim to be fresh. */
 const MAX_LIST_TTL_MS = 24 * 60 * 60_000;
 
@@ -50,6 +49,7 @@ export class McpConnection implements Connection {
   readonly maxConcurrency: number;
   readonly stateful: boolean;
   readonly closed: AbortSignal;
+  readonly #sessionHeld: boolean;
   readonly #client: Client;
   readonly #caller: ModernCaller | undefined;
   readonly #options: McpConnectionOptions;
@@ -62,8 +62,8 @@ export class McpConnection implements Connection {
     this.server = toServerInfo(client.getServerVersion());
     this.maxConcurrency = this.era === "legacy" ? LEGACY_CONCURRENCY : Infinity;
     // A modern server may send a session's id too, but nothing depends on it.
-    const sessionHeld = this.era === "legacy" && client.transport?.sessionId !== undefined;
-    this.stateful = options.ownsServer === true || sessionHeld;
+    this.#sessionHeld = this.era === "legacy" && client.transport?.sessionId !== undefined;
+    this.stateful = options.ownsServer === true || this.#sessionHeld;
     this.closed = this.#closing.signal;
     this.#client = client;
     const version = client.getNegotiatedProtocolVersion();
@@ -92,10 +92,13 @@ export class McpConnection implements Connection {
     try {
       return await this.#call(request, options);
     } catch (error) {
-      if (!isHeaderMismatch(error)) throw error;
+      if (!isClientError(error) || !isHeaderMismatch(error.cause)) throw error;
       // The server wants headers that the tool's definition here does not ask for. It has refused
       // the call, so it may be sent again as a fresh definition says.
-      const { operations } = await this.describe(options);
+      const { operations } = await this.describe(options).catch((failure) => {
+        if (!isClientError(failure)) throw failure;
+        throw concludeError(failure, { effect: request.effect, delivery: "not_executed" });
+      });
       const operation = operations.find(({ name }) => name === request.operation.name);
       if (operation === undefined) throw error;
       return await this.#call({ ...request, operation }, options);
@@ -171,22 +174,38 @@ export class McpConnection implements Connection {
         health: "none",
       });
     }
+    const limits: Limits = {
+      signal,
+      get timeout() {
+        return toTimeoutMs(deadline);
+      },
+    };
     try {
-      return await work({
-        signal,
-        get timeout() {
-          return toTimeoutMs(deadline);
-        },
-      });
+      return await work(limits);
     } catch (error) {
+      if (this.#sessionHeld && isSessionInDoubt(error)) await this.#checkSession(limits);
       if (signal.aborted) throw signal.reason;
       const { treat503AsNotExecuted } = this.#options;
       const failure = toFailure(error, { ...context, treat503AsNotExecuted });
-      if (failure.code === "session_lost") this.#closing.abort();
+      const version = this.#client.getNegotiatedProtocolVersion();
+      if (failure.code === "session_lost" || isVersionRefused(error, version)) {
+        this.#closing.abort();
+      }
       // What ended with this end of the connection says nothing of the other.
       throw this.#closed === undefined
         ? failure
         : concludeError(failure, { effect: context.effect, health: "none" });
+    }
+  }
+
+  /** The code alone proves nothing; a session that cannot even be pinged is lost. */
+  async #checkSession(limits: Limits): Promise<void> {
+    try {
+      await this.#client.ping(limits);
+    } catch (error) {
+      const { treat503AsNotExecuted } = this.#options;
+      const { code } = toFailure(error, { act: "ask", effect: "safe", treat503AsNotExecuted });
+      if (isSessionInDoubt(error) || code === "session_lost") this.#closing.abort();
     }
   }
 
@@ -200,14 +219,6 @@ export class McpConnection implements Connection {
       this.#schemas.check(operation.outputSchema, structuredContent).length === 0;
     if (!matches) throw toClientError({ kind: "invalid_result" }, { effect });
   }
-}
-
-/** Only a modern server's 400 proves that the call was refused; else the code may mean anything. */
-function isHeaderMismatch(error: unknown): boolean {
-  if (!isClientError(error) || !(error.cause instanceof WireFault)) return false;
-  const { evidence } = error.cause;
-  return evidence.kind === "http" && evidence.modern === true && evidence.status === 400 &&
-    evidence.rpcCode === HEADER_MISMATCH;
 }
 
 interface Limits {

@@ -38,6 +38,21 @@ export interface McpConnectorOptions {
    */
   readonly maxAnswerBytes?: number;
   /**
+   * How long the head of an answer may take that needs no work, in milliseconds, > 0: that of a list
+   * of tools, and of the questions that make and check a connection. A call may take longer, since
+   * many servers send the head with the result. `Infinity` leaves it to the deadline.
+   *
+   * @default {15000}
+   */
+  readonly headersTimeoutMs?: number;
+  /**
+   * How long an event stream may be silent, in milliseconds, > 0, before its server counts as gone;
+   * every byte starts it anew, also that of a comment. `Infinity` leaves it to the deadline.
+   *
+   * @default {60000}
+   */
+  readonly bytesIdleTimeoutMs?: number;
+  /**
    * Whether 503 with a valid `Retry-After` proves that nothing ran. Set `false` for a gateway that
    * answers so after running the operation.
    *
@@ -65,6 +80,8 @@ const RULES: OptionRules<McpConnectorOptions> = {
   authProvider: { type: "object" },
   era: { preset: "auto", oneOf: ["auto", "legacy"] },
   maxAnswerBytes: { preset: 16 * 2 ** 20, min: 1, integer: true },
+  headersTimeoutMs: { preset: 15_000, min: 0, above: true },
+  bytesIdleTimeoutMs: { preset: 60_000, min: 0, above: true },
   treat503AsNotExecuted: { preset: true, type: "boolean" },
   fetch: { type: "function" },
   clock: { preset: systemClock, type: "object" },
@@ -81,7 +98,7 @@ const ACT = "create an MCP connector";
  * @param options Where the server is.
  * @returns A connector for the configuration of an `AutoMCPClient`.
  * @throws {TypeError} If an option is unknown, missing or malformed.
- * @throws {RangeError} If `maxAnswerBytes` is below 1 or not whole.
+ * @throws {RangeError} If `maxAnswerBytes` is below 1 or not whole, or a timeout is not above 0.
  *
  * @example A connector with a credential
  * ```ts
@@ -98,15 +115,15 @@ const ACT = "create an MCP connector";
 export function createMcpConnector(options: McpConnectorOptions): Connector {
   type Resolved = Required<McpConnectorOptions>;
   const resolved = resolveOptions<Resolved, McpConnectorOptions>(ACT, options, RULES);
-  const { treat503AsNotExecuted, maxAnswerBytes, era, clock } = resolved;
+  const { treat503AsNotExecuted, era } = resolved;
+  const { clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs } = resolved;
   const { authProvider } = options;
   const url = resolveUrl(options.url);
   const headers = checkHeaders(resolved.headers);
   const wire: UpstreamTransportOptions = {
     // The global function is looked up at each call and called without a receiver of ours.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
-    clock,
-    maxAnswerBytes,
+    ...{ clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs },
     headers,
     ...(authProvider !== undefined && { authProvider }),
   };

@@ -15,6 +15,10 @@ export interface Exchange {
   readonly modern: boolean;
   /** Ends the exchange, and only it. */
   readonly abort: AbortController;
+  /** Watches the wait for the head of the answer, where that takes no work; undone by the result. */
+  readonly watchHead?: () => () => void;
+  /** Whether the head of an answer has arrived. */
+  headReceived?: boolean;
   /** How long the server asked to wait. */
   retryAfterMs?: number;
   /** The headers that the SDK sent, if it was the one who sent. */
@@ -45,6 +49,7 @@ export async function fetchRecorded(
   { fetch, clock }: WireOptions,
 ): Promise<Response> {
   const { abort, singleUse } = exchange;
+  const unwatch = exchange.watchHead?.();
   let response: Response;
   try {
     response = await fetch(url, singleUse ? toSingleUse(init) : init);
@@ -53,7 +58,10 @@ export async function fetchRecorded(
     // What was refused may be the runtime's second try.
     const delivery = !singleUse && sendsAgain() ? "unknown" : undefined;
     throw new WireFault(readNetworkFailure(error), error, delivery);
+  } finally {
+    unwatch?.();
   }
+  exchange.headReceived = true;
   if (response.ok) return response;
   const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.wall());
   if (retryAfterMs !== undefined) exchange.retryAfterMs = retryAfterMs;
@@ -64,15 +72,25 @@ export async function fetchRecorded(
  * Wraps `fetch` for the SDK so that its requests are recorded as well. It sees an empty 202 in place
  * of a successful answer to a request, and nothing else of it: it would wait for ever on an answer
  * that breaks off.
+ *
+ * @param endpoint Where the server is; what goes elsewhere is about credentials.
  */
 export function createWireFetch(
+  endpoint: URL,
   exchanges: ReadonlyMap<string, Exchange>,
   options: WireOptions,
 ): FetchLike {
   return async (url, init = {}) => {
     const headers = new Headers(init.headers);
     const exchange = exchanges.get(headers.get(EXCHANGE_HEADER) ?? "");
-    if (exchange === undefined) return options.fetch(url, init);
+    if (exchange === undefined) {
+      const sent = options.fetch(url, init);
+      if (init.method !== "POST" || String(url) !== endpoint.href) return sent;
+      // A notification. As it is, the SDK's caller could not tell this failure from a defect.
+      return sent.catch((error) => {
+        throw init.signal?.aborted ? error : new WireFault(readNetworkFailure(error), error);
+      });
+    }
     headers.delete(EXCHANGE_HEADER);
     exchange.headers = headers;
     const response = await fetchRecorded(exchange, url, { ...init, headers }, options);
@@ -149,7 +167,7 @@ export async function resumeStream(
     await response.body?.cancel();
   } catch (error) {
     // The request went out long ago: that this one was refused proves nothing about it.
-    throw new WireFault({ kind: "no_answer" }, error);
+    throw new WireFault({ kind: "no_answer", headReceived: true }, error);
   }
-  throw new WireFault({ kind: "no_answer" });
+  throw new WireFault({ kind: "no_answer", headReceived: true });
 }

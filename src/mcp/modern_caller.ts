@@ -21,6 +21,7 @@ import { encodeHeader, toParamHeaders } from "./param_headers.ts";
 import { toRequestMeta } from "./request_meta.ts";
 import { toReport } from "./tools.ts";
 import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
+import { WireClocks } from "./wire_clocks.ts";
 
 /** How often one request is sent on to another place of its origin. */
 const MAX_REDIRECTS = 5;
@@ -35,6 +36,7 @@ export class ModernCaller {
   readonly #options: UpstreamTransportOptions;
   readonly #version: string;
   readonly #deadlines: DeadlineTimer;
+  readonly #clocks: WireClocks;
   readonly #exchanges = new Set<Exchange>();
   #count = 0;
   #onIdle = (): void => {};
@@ -43,6 +45,7 @@ export class ModernCaller {
     this.#url = url;
     this.#options = options;
     this.#deadlines = new DeadlineTimer(options.clock);
+    this.#clocks = new WireClocks(options, this.#deadlines);
     this.#version = version;
   }
 
@@ -98,12 +101,15 @@ export class ModernCaller {
     deliver: (message: JSONRPCMessage) => void,
   ): Promise<void> {
     const { clock, maxAnswerBytes } = this.#options;
-    const { id } = exchange;
+    const { id, abort } = exchange;
+    const watchBytes = (onSilence: () => void) => this.#clocks.watchBytes(abort, onSilence);
     const response = await this.#post(exchange, request, token, onSend);
     if (!response.ok) throw await readStatusFault(exchange, response, this.#options);
-    const end = await readAnswer(response, { id, maxAnswerBytes, clock, deliver });
+    const end = await readAnswer(response, { id, maxAnswerBytes, clock, watchBytes, deliver });
     // A modern stream must never be resumed: its request is lost.
-    if (end !== undefined) throw new WireFault({ kind: "no_answer" }, end.cause);
+    if (end !== undefined) {
+      throw new WireFault({ kind: "no_answer", headReceived: true }, end.cause);
+    }
   }
 
   /** Sends a request and follows it as far as its origin goes. */

@@ -17,9 +17,10 @@ import {
   toStatusFault,
   type WireOptions,
 } from "./http.ts";
+import { type WireClockOptions, WireClocks } from "./wire_clocks.ts";
 
 /** What a transport needs. */
-export interface UpstreamTransportOptions extends WireOptions {
+export interface UpstreamTransportOptions extends WireOptions, WireClockOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly authProvider?: AuthProvider | OAuthClientProvider;
 }
@@ -44,19 +45,21 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
   readonly #url: URL;
   readonly #options: UpstreamTransportOptions;
   readonly #exchanges: Map<string, Exchange>;
+  readonly #clocks: WireClocks;
   readonly #pending = new Set<Promise<void>>();
   #legacy = false;
 
   constructor(url: URL, options: UpstreamTransportOptions) {
     const exchanges = new Map<string, Exchange>();
     super(url, {
-      fetch: createWireFetch(exchanges, options),
+      fetch: createWireFetch(url, exchanges, options),
       ...(options.headers !== undefined && { requestInit: { headers: { ...options.headers } } }),
       ...(options.authProvider !== undefined && { authProvider: options.authProvider }),
     });
     this.#url = url;
     this.#options = options;
     this.#exchanges = exchanges;
+    this.#clocks = new WireClocks(options);
   }
 
   override send(...[message, options]: Parameters<Send>): Promise<void> {
@@ -100,7 +103,12 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
     if (message.method === "initialize") this.#legacy = true;
     const abort = new AbortController();
     const singleUse = message.method === "tools/call";
-    const exchange: Exchange = { id: message.id, singleUse, modern, abort };
+    // A server that answers in JSON sends the head of a call with its result.
+    const watchHead = singleUse ? undefined : () => this.#clocks.watchHead(abort);
+    const exchange: Exchange = {
+      ...{ id: message.id, singleUse, modern, abort },
+      ...(watchHead !== undefined && { watchHead }),
+    };
     const key = String(message.id);
     const outer = options?.requestSignal;
     const stop = (): void => abort.abort(outer?.reason);
@@ -119,7 +127,12 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
       if (SdkHttpError.isInstance(error) && !isOfEra(message, error.status)) {
         throw toStatusFault(exchange, error.status, String(error.data["text"]), error);
       }
-      throw abort.signal.aborted ? new WireFault({ kind: "no_answer" }, error) : error;
+      if (!abort.signal.aborted) throw error;
+      const { headReceived = false } = exchange;
+      const { reason } = abort.signal;
+      throw reason instanceof WireFault
+        ? reason
+        : new WireFault({ kind: "no_answer", headReceived }, error);
     } finally {
       outer?.removeEventListener("abort", stop);
       this.#exchanges.delete(key);
@@ -130,15 +143,16 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
     const { clock, fetch, maxAnswerBytes } = this.#options;
     const { id, abort } = exchange;
     const deliver = (message: JSONRPCMessage): void => this.onmessage?.(message);
+    const watchBytes = (onSilence: () => void) => this.#clocks.watchBytes(abort, onSilence);
     let response = first;
     let lastEventId: string | undefined;
     while (true) {
-      const end = await readAnswer(response, { id, maxAnswerBytes, clock, deliver });
+      const end = await readAnswer(response, { id, maxAnswerBytes, clock, watchBytes, deliver });
       if (end === undefined) return;
       lastEventId = end.lastEventId ?? lastEventId;
       // A modern stream must never be resumed: its request is lost.
       if (!this.#legacy || lastEventId === undefined || abort.signal.aborted) {
-        throw new WireFault({ kind: "no_answer" }, end.cause);
+        throw new WireFault({ kind: "no_answer", headReceived: true }, end.cause);
       }
       const waitMs = Math.min(Math.max(end.retryMs ?? RESUME_MS, MIN_RESUME_MS), MAX_RESUME_MS);
       await clock.sleep(waitMs, abort.signal);

@@ -9,6 +9,7 @@ import {
 import type { Connection, ExecutionRequest } from "../../src/client/ports.ts";
 import { createEdgeConnector, type EdgeConnectorOptions } from "../../src/edge/mod.ts";
 import { ClientError } from "../../src/errors/errors.ts";
+import { healthOf } from "../../src/errors/health.ts";
 import type { ProgressReport } from "../../src/progress/events.ts";
 import { Deadline } from "../../src/resilience/deadline.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
@@ -43,6 +44,7 @@ class FakeEndpoint {
   readonly clock = new FakeClock();
   readonly requests: Request[] = [];
   readonly progress: ProgressReport[] = [];
+  readonly lengths: number[] = [];
   readonly #answers: (() => Response | Promise<Response>)[];
 
   constructor(...answers: (() => Response | Promise<Response>)[]) {
@@ -73,7 +75,11 @@ class FakeEndpoint {
   execute(connection: Connection, options = this.options(), request = {}) {
     return connection.execute(
       { ...ADD, ...request },
-      { ...options, onProgress: (report) => this.progress.push(report) },
+      {
+        ...options,
+        onProgress: (report) => this.progress.push(report),
+        onSend: (bytes) => this.lengths.push(bytes),
+      },
     );
   }
 }
@@ -158,20 +164,23 @@ Deno.test("execute() tells what an unusable answer proves", async () => {
     const connection = await edge.connect();
     const error = await assertRejects(() => edge.execute(connection), ClientError);
     assertEquals(edge.clock.timers, 0);
-    return [error.code, error.delivery];
+    return [error.code, error.delivery, healthOf(error)];
   };
-  assertEquals(await facts(() => Response.json({})), ["protocol_error", "unknown"]);
-  assertEquals(await facts(() => stream(event("error", 1, {}))), ["protocol_error", "unknown"]);
-  assertEquals(await facts(() => stream(event("result", 1, {}))), ["invalid_result", "executed"]);
-  assertEquals(await facts(() => stream("")), ["connection_lost", "unknown"]);
+  const unusable = ["protocol_error", "unknown", "answered"];
+  assertEquals(await facts(() => Response.json({})), unusable);
+  assertEquals(await facts(() => stream(event("error", 1, {}))), unusable);
+  assertEquals(await facts(() => stream(event("result", 1, {}))), [
+    "invalid_result",
+    "executed",
+    "answered",
+  ]);
+  assertEquals(await facts(() => stream("")), ["connection_lost", "unknown", "none"]);
   assertEquals(await facts(() => Promise.reject(new TypeError("x"))), [
     "connection_lost",
     "unknown",
+    "hard",
   ]);
-  assertEquals(
-    await facts(() => stream("data: " + "x".repeat(16 * 2 ** 20))),
-    ["protocol_error", "unknown"],
-  );
+  assertEquals(await facts(() => stream("data: " + "x".repeat(16 * 2 ** 20))), unusable);
 });
 
 Deno.test("execute() takes a broken stream up again after the last event", async () => {
@@ -185,6 +194,8 @@ Deno.test("execute() takes a broken stream up again after the last event", async
   const result = edge.execute(connection);
   await edge.clock.advance(1_000);
   assertEquals(await result, RESULT);
+  assertEquals(edge.lengths, [JSON.stringify(ADD.arguments).length]);
+  assert(!connection.stateful);
   assertEquals(edge.clock.sleeps, [300, 300, 300]);
   assertEquals(edge.progress.map(({ progress }) => progress), [1, 2]);
   assertEquals(
@@ -281,7 +292,11 @@ Deno.test("execute() sends nothing once aborted or closed", async () => {
   await connection.close();
   assert(connection.closed.aborted);
   const error = await assertRejects(() => edge.execute(connection), ClientError);
-  assertEquals([error.code, error.delivery], ["connection_lost", "not_sent"]);
+  assertEquals([error.code, error.delivery, healthOf(error)], [
+    "connection_lost",
+    "not_sent",
+    "none",
+  ]);
   assertEquals(edge.requests.length, 0);
 });
 

@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ERROR_CODES, type ErrorCode } from "../../src/errors/codes.ts";
 import { createClientError, OutcomeUnknownError } from "../../src/errors/errors.ts";
+import { healthOf } from "../../src/errors/health.ts";
 import { problemToError, responseToError } from "../../src/edge/problem.ts";
 
 function toError(response: Response) {
@@ -51,6 +52,22 @@ Deno.test("problemToError() takes the endpoint's word on what passes, where a re
     problemToError({ code: "operation_failed", delivery: "unknown", retryable }, effect);
   assertEquals([told(true, "safe")?.retryable, told(false, "safe")?.retryable], [true, false]);
   assertEquals([told(true, "unsafe")?.retryable, told(true, "unsafe")?.temporary], [false, false]);
+});
+
+Deno.test("problemToError() tells the endpoint's health, not that of the server behind it", () => {
+  const told = (code: ErrorCode, facts = {}) => {
+    const error = problemToError({ code, ...facts }, "unsafe");
+    return error && healthOf(error);
+  };
+  const codes: ErrorCode[] = ["rate_limited", "shutting_down", "circuit_open", "pool_full", "shed"];
+  for (const code of [...codes, "connection_refused" as const]) {
+    assertEquals(told(code), "pushback");
+  }
+  assertEquals(told("unavailable", { delivery: "not_executed" }), "pushback");
+  assertEquals(told("unavailable"), "answered");
+  assertEquals([told("connection_lost"), told("outcome_unknown")], ["answered", "answered"]);
+  assertEquals([told("unauthorized"), told("operation_failed")], ["answered", "answered"]);
+  assertEquals([told("cancelled"), told("deadline_exceeded")], ["none", "none"]);
 });
 
 Deno.test("problemToError() refuses what is no problem of AutoMCP", () => {

@@ -437,6 +437,10 @@ Deno.test("createMcpConnector() refuses what it cannot use", async () => {
     [{ url: "http://a.example", era: "old" }, `'era' must be 'auto' or 'legacy'`],
     [{ url: "http://a.example", headers: { "a b": "c" } }, "'headers' must be names and values"],
     [{ url: "http://a.example", maxAnswerBytes: 0 }, "'maxAnswerBytes' must be an integer >= 1"],
+    [{ url: "http://a.example", headersTimeoutMs: 0 }, "'headersTimeoutMs' must be a number > 0"],
+    [{ url: "http://a.example", headersTimeoutMs: NaN }, "'headersTimeoutMs' must be a number > 0"],
+    [{ url: "http://a.example", bytesIdleTimeoutMs: 0 }, "'bytesIdleTimeoutMs' must be a number"],
+    [{ url: "http://a.example", bytesIdleTimeoutMs: "1" }, "'bytesIdleTimeoutMs' must be a number"],
     [{ url: "http://a.example", header: {} }, "'header' is no known option"],
   ];
   for (const [options, message] of cases) {

@@ -34,7 +34,7 @@ export interface FaultServerOptions {
   readonly session?: boolean;
   /** Whether connections are kept open between requests; `true` without it. */
   readonly keepAlive?: boolean;
-  /** By JSON-RPC method, or by HTTP method for a request without one. */
+  /** By JSON-RPC method, or by HTTP method for a request without one; read at each request. */
   readonly handlers?: Readonly<Record<string, FaultHandler>>;
 }
 
@@ -55,12 +55,14 @@ export function startFaultServer(options: FaultServerOptions): FaultServer {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const requests: WireRequest[] = [];
   const sockets = new Set<Deno.Conn>();
-  const handlers = { ...createHandlers(options), ...options.handlers };
+  const defaults = createHandlers(options);
+  const pick = (name: string): FaultHandler | undefined =>
+    options.handlers?.[name] ?? defaults[name];
   const serving = (async () => {
     const running = new Set<Promise<void>>();
     for await (const socket of listener) {
       sockets.add(socket);
-      const done = serve(socket, requests, handlers, options.keepAlive ?? true).catch(() => {})
+      const done = serve(socket, requests, pick, options.keepAlive ?? true).catch(() => {})
         .finally(() => {
           sockets.delete(socket);
           close(socket);
@@ -132,7 +134,7 @@ function createHandlers({ era, session = true }: FaultServerOptions): Record<str
 async function serve(
   socket: Deno.Conn,
   requests: WireRequest[],
-  handlers: Readonly<Record<string, FaultHandler>>,
+  pick: (name: string) => FaultHandler | undefined,
   keepAlive: boolean,
 ): Promise<void> {
   const encoder = new TextEncoder();
@@ -145,7 +147,7 @@ async function serve(
     const [request, rest] = await readRequest(socket, input);
     input = rest;
     requests.push(request);
-    const handler = handlers[request.message?.method ?? request.method];
+    const handler = pick(request.message?.method ?? request.method);
     if (handler === undefined) return;
     let kept = false;
     await handler({
