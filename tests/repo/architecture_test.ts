@@ -14,6 +14,7 @@ const ALLOWED: Record<string, { paths: string[]; packages: string[] }> = {
   edge: { paths: CORE, packages: [] },
   executions: { paths: CORE, packages: [] },
   hono: { paths: [...CORE, "executions/"], packages: ["hono", "zod"] },
+  otel: { paths: CORE, packages: ["@opentelemetry/api"] },
   console: { paths: [...CORE, "edge/"], packages: ["hono"] },
 };
 const ROOT_ALLOWED: Record<string, string[]> = { "mod.ts": CORE };

@@ -1,0 +1,229 @@
+import {
+  type Attributes,
+  type Context,
+  context as contexts,
+  type MeterProvider,
+  metrics,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace as traces,
+  type Tracer,
+  type TracerProvider,
+} from "@opentelemetry/api";
+import type { ClientEvent } from "../client/events.ts";
+import type { TraceContext } from "../client/ports.ts";
+import { checkOptions, type OptionRules } from "../errors/misuse.ts";
+import { createMeasures, type Measures } from "./metrics.ts";
+import { toSpanContext, toTraceContext } from "./trace_context.ts";
+
+/** Where the telemetry of a client goes. */
+export interface TelemetryOptions {
+  /**
+   * Makes the spans.
+   *
+   * @default {the global one, also if it is registered later}
+   */
+  readonly tracerProvider?: TracerProvider;
+  /**
+   * Makes the instruments.
+   *
+   * @default {the global one, which must be registered before}
+   */
+  readonly meterProvider?: MeterProvider;
+}
+
+/** What a client needs to be traced: two keys of its configuration. */
+export interface Telemetry {
+  /** Takes everything that happens in the client, in order. */
+  readonly onEvent: (event: ClientEvent) => void;
+  /** Names the trace context of an attempt, which is that of its span. */
+  readonly traceAttempt: (executionId: string, attempt: number) => TraceContext | undefined;
+}
+
+const RULES: OptionRules<TelemetryOptions> = {
+  tracerProvider: { type: "object" },
+  meterProvider: { type: "object" },
+};
+const SCOPE = "@automcp/client";
+/** Of attempts: what is called may be known only over there, but MCP has one way to call it. */
+const TOOL_CALL = { "mcp.method.name": "tools/call" } as const;
+
+/** An event of one type. */
+type EventOf<T extends ClientEvent["type"]> = Extract<ClientEvent, { readonly type: T }>;
+
+/**
+ * Creates what shows the executions of one client to OpenTelemetry. Spread it into the client's
+ * configuration; a listener of your own calls this one too.
+ *
+ * An execution is the span `execute_tool {operation}`. Its parent is the trace that the call names,
+ * else the span that is active where the call starts. Each attempt is a client span
+ * `tools/call {operation}` below it; attempts of a hedged execution overlap. A failure sets the status
+ * and `error.type`, to its error code or, if it was called off before it ended, to `aborted`; a tool
+ * that said no is no failure of its execution. A retry is an event of the execution's span.
+ *
+ * Attempts are measured by the histogram `mcp.client.operation.duration`, executions are counted by
+ * `automcp.client.executions`, without their operation: its name may be one that no server has.
+ *
+ * @param options Where the telemetry goes.
+ * @returns Two keys of a client's configuration, for one client.
+ * @throws {TypeError} If an option is unknown or of the wrong type.
+ *
+ * @example Trace, and listen as well
+ * ```ts
+ * import { AutoMCPClient, type ClientEvent } from "@automcp/client";
+ * import { createMcpConnector } from "@automcp/client/mcp";
+ * import { createTelemetry } from "@automcp/client/otel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const types: string[] = [];
+ * const telemetry = createTelemetry();
+ * const onEvent = (event: ClientEvent): void => {
+ *   telemetry.onEvent(event);
+ *   types.push(event.type);
+ * };
+ * const connector = createMcpConnector({ url: "http://localhost:9200/mcp" });
+ * const client = new AutoMCPClient("calculator", {
+ *   ...telemetry,
+ *   onEvent,
+ *   groups: { demo: { connector } },
+ * });
+ * await client.group("demo").execute("add", { a: 1, b: 2 });
+ * await client.close();
+ * assertEquals(types.filter((type) => type.startsWith("attempt")), ["attempt.start", "attempt.end"]);
+ * ```
+ */
+export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
+  checkOptions("create telemetry", options, RULES);
+  const { tracerProvider = traces, meterProvider = metrics } = options;
+  const tracer = tracerProvider.getTracer(SCOPE);
+  const measures = createMeasures(meterProvider.getMeter(SCOPE));
+  const running = new Map<string, TracedExecution>();
+  return {
+    onEvent(event) {
+      if (event.type === "execution.start") {
+        running.set(event.executionId, new TracedExecution(event, tracer, measures));
+      } else if ("executionId" in event) {
+        running.get(event.executionId)?.take(event);
+        if (event.type === "execution.end") running.delete(event.executionId);
+      }
+    },
+    traceAttempt: (executionId, attempt) => running.get(executionId)?.traceAttempt(attempt),
+  };
+}
+
+/** The spans of one execution. */
+class TracedExecution {
+  readonly #start: EventOf<"execution.start">;
+  readonly #tracer: Tracer;
+  readonly #measures: Measures;
+  readonly #span: Span;
+  /** What the attempts are children of. */
+  readonly #context: Context;
+  readonly #attempts = new Map<number, Span>();
+
+  constructor(event: EventOf<"execution.start">, tracer: Tracer, measures: Measures) {
+    const { executionId, server, group, operation } = event;
+    // The start is told while the caller waits for it, so what is active is the caller's.
+    const parent = withRemoteParent(contexts.active(), event.trace);
+    const attributes = {
+      // Not on the attempts, or a call that was repeated would count as several.
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": operation,
+      "automcp.execution.id": executionId,
+      "automcp.group": group,
+      "automcp.server": server,
+    };
+    this.#start = event;
+    this.#tracer = tracer;
+    this.#measures = measures;
+    this.#span = tracer.startSpan(`execute_tool ${operation}`, { attributes }, parent);
+    this.#context = traces.setSpan(parent, this.#span);
+  }
+
+  traceAttempt(attempt: number): TraceContext | undefined {
+    const span = this.#attempts.get(attempt);
+    return span && toTraceContext(span.spanContext());
+  }
+
+  take(event: ClientEvent): void {
+    switch (event.type) {
+      case "attempt.start":
+        return this.#startAttempt(event);
+      case "attempt.end":
+        return this.#endAttempt(event);
+      case "retry.scheduled": {
+        const { reason, waitMs } = event;
+        this.#span.addEvent(event.type, { "error.type": reason, "automcp.wait_ms": waitMs });
+        return;
+      }
+      case "execution.end":
+        return this.#end(event);
+    }
+  }
+
+  #startAttempt({ executionId, attempt, server, generation }: EventOf<"attempt.start">): void {
+    const { operation } = this.#start;
+    const attributes = {
+      ...TOOL_CALL,
+      "gen_ai.tool.name": operation,
+      "automcp.execution.id": executionId,
+      "automcp.server": server,
+      "automcp.attempt": attempt,
+      "automcp.generation": generation,
+    };
+    const options = { kind: SpanKind.CLIENT, attributes };
+    const span = this.#tracer.startSpan(`tools/call ${operation}`, options, this.#context);
+    this.#attempts.set(attempt, span);
+  }
+
+  #endAttempt({ attempt, server, delivery, code, elapsedMs }: EventOf<"attempt.end">): void {
+    const span = this.#attempts.get(attempt);
+    if (span === undefined) return;
+    this.#attempts.delete(attempt);
+    const failure = toFailure(code ?? (delivery === "executed" ? undefined : "aborted"));
+    endSpan(span, { "automcp.delivery": delivery, ...failure });
+    this.#measures.attempt(elapsedMs, {
+      ...TOOL_CALL,
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": this.#start.operation,
+      "automcp.server": server,
+      ...failure,
+    });
+  }
+
+  #end({ outcome, effect, code, delivery, attempts }: EventOf<"execution.end">): void {
+    // An attempt that is still open was called off with its execution.
+    for (const span of this.#attempts.values()) endSpan(span, toFailure("aborted"));
+    const failure = toFailure(code ?? (outcome === "completed" ? undefined : "aborted"));
+    endSpan(this.#span, {
+      "automcp.outcome": outcome,
+      "automcp.delivery": delivery,
+      "automcp.attempts": attempts,
+      ...(effect && { "automcp.effect": effect }),
+      ...failure,
+    });
+    this.#measures.execution({
+      "automcp.group": this.#start.group,
+      "automcp.outcome": outcome,
+      ...failure,
+    });
+  }
+}
+
+/** A trace that the call names goes before what is active; what else is in the context stays. */
+function withRemoteParent(active: Context, trace: TraceContext | undefined): Context {
+  const remote = trace && toSpanContext(trace);
+  return remote ? traces.setSpanContext(active, remote) : active;
+}
+
+/** How spans and measures name a failure, so that they name it alike. */
+function toFailure(type: string | undefined): Attributes {
+  return type === undefined ? {} : { "error.type": type };
+}
+
+function endSpan(span: Span, attributes: Attributes): void {
+  span.setAttributes(attributes);
+  if ("error.type" in attributes) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end();
+}
