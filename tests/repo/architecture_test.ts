@@ -122,6 +122,8 @@ const BREACHES: readonly (readonly [path: string, source: string])[] = [
   ["mcp/x.ts", `await import("npm:left-pad");`],
   ["hono/x.ts", `import { DurableObject } from "cloudflare:workers";`],
   ["hono/x.ts", `import { x } from "../../worker.ts";`],
+  ["otel/x.ts", `import { TracerProvider } from "@opentelemetry/sdk-trace";`],
+  ["otel/x.ts", `import { createApp } from "../hono/app.ts";`],
   ["utils/x.ts", `export const x: number = 1;`],
   ["mod.ts", `export { createMcpConnector } from "./src/mcp/mod.ts";`],
   ["mod.ts", `export { Hono } from "hono";`],

@@ -34,6 +34,11 @@ const BUDGETS: readonly Budget[] = [
     maxBytes: 142_000,
     platform: "node",
   },
+  {
+    entry: `export * from "./src/otel/mod.ts";`,
+    packages: ["@opentelemetry/api"],
+    maxBytes: 6_300,
+  },
   { entry: `export * from "./src/hono/mod.ts";`, packages: ["hono", "zod"], maxBytes: 49_000 },
   {
     entry: `export * from "./worker.ts"; export { default } from "./worker.ts";`,
