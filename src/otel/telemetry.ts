@@ -13,6 +13,7 @@ import {
 } from "@opentelemetry/api";
 import type { ClientEvent } from "../client/events.ts";
 import type { TraceContext } from "../client/ports.ts";
+import type { ErrorCode } from "../errors/codes.ts";
 import { checkOptions, type OptionRules } from "../errors/misuse.ts";
 import { createMeasures, type Measures } from "./metrics.ts";
 import { toSpanContext, toTraceContext } from "./trace_context.ts";
@@ -59,8 +60,8 @@ type EventOf<T extends ClientEvent["type"]> = Extract<ClientEvent, { readonly ty
  * An execution is the span `execute_tool {operation}`. Its parent is the trace that the call names,
  * else the span that is active where the call starts. Each attempt is a client span
  * `tools/call {operation}` below it; attempts of a hedged execution overlap. A failure sets the status
- * and `error.type`, to its error code or, if it was called off before it ended, to `aborted`; a tool
- * that said no is no failure of its execution. A retry is an event of the execution's span.
+ * and `error.type`: to its error code, to `tool_error` if the tool said no, or to `aborted` if it was
+ * called off before it ended. A retry is an event of the execution's span.
  *
  * Attempts are measured by the histogram `mcp.client.operation.duration`, executions are counted by
  * `automcp.client.executions`, without their operation: its name may be one that no server has.
@@ -121,6 +122,8 @@ class TracedExecution {
   /** What the attempts are children of. */
   readonly #context: Context;
   readonly #attempts = new Map<number, Span>();
+  /** Whether the tool answered, and said no. */
+  #saidNo = false;
 
   constructor(event: EventOf<"execution.start">, tracer: Tracer, measures: Measures) {
     const { executionId, server, group, operation } = event;
@@ -177,11 +180,13 @@ class TracedExecution {
     this.#attempts.set(attempt, span);
   }
 
-  #endAttempt({ attempt, server, delivery, code, elapsedMs }: EventOf<"attempt.end">): void {
+  #endAttempt(event: EventOf<"attempt.end">): void {
+    const { attempt, server, status, delivery, code, elapsedMs } = event;
     const span = this.#attempts.get(attempt);
     if (span === undefined) return;
     this.#attempts.delete(attempt);
-    const failure = toFailure(code ?? (delivery === "executed" ? undefined : "aborted"));
+    this.#saidNo ||= status === "error";
+    const failure = toFailure(code, delivery === "executed", status === "error");
     endSpan(span, { "automcp.delivery": delivery, ...failure });
     this.#measures.attempt(elapsedMs, {
       ...TOOL_CALL,
@@ -194,8 +199,8 @@ class TracedExecution {
 
   #end({ outcome, effect, code, delivery, attempts }: EventOf<"execution.end">): void {
     // An attempt that is still open was called off with its execution.
-    for (const span of this.#attempts.values()) endSpan(span, toFailure("aborted"));
-    const failure = toFailure(code ?? (outcome === "completed" ? undefined : "aborted"));
+    for (const span of this.#attempts.values()) endSpan(span, toFailure(undefined, false));
+    const failure = toFailure(code, outcome === "completed", this.#saidNo);
     endSpan(this.#span, {
       "automcp.outcome": outcome,
       "automcp.delivery": delivery,
@@ -218,8 +223,10 @@ function withRemoteParent(active: Context, trace: TraceContext | undefined): Con
 }
 
 /** How spans and measures name a failure, so that they name it alike. */
-function toFailure(type: string | undefined): Attributes {
-  return type === undefined ? {} : { "error.type": type };
+function toFailure(code: ErrorCode | undefined, answered: boolean, saidNo = false): Attributes {
+  if (code !== undefined) return { "error.type": code };
+  if (!answered) return { "error.type": "aborted" };
+  return saidNo ? { "error.type": "tool_error" } : {};
 }
 
 function endSpan(span: Span, attributes: Attributes): void {

@@ -10,7 +10,7 @@ import type { ClientEvent } from "../../src/client/events.ts";
 import { createClientError } from "../../src/errors/errors.ts";
 import { createTelemetry, type TelemetryOptions } from "../../src/otel/mod.ts";
 import { createFixture, failing, rejection } from "../client/support.ts";
-import { data, hang, type MemoryConnectorOptions } from "../support/memory_connector.ts";
+import { data, hang, type MemoryConnectorOptions, text } from "../support/memory_connector.ts";
 import { keepTelemetry, type Kept, toText, traceparentOf } from "./support.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
@@ -113,6 +113,22 @@ Deno.test("createTelemetry() names a failure by its code, on the span and in the
   const [[execution], [attempt]] = split(kept.spans());
   assertEquals(execution!.attributes["automcp.outcome"], "failed");
   assertEquals(attempt!.attributes["automcp.delivery"], execution!.attributes["automcp.delivery"]);
+});
+
+Deno.test("createTelemetry() names the no of a tool as a failure, as MCP's conventions do", async () => {
+  await using kept = keepTelemetry();
+  const { group } = createTraced(kept, { operations: { work: () => text("no", "error") } });
+  assertEquals((await group.execute("work")).status, "error");
+
+  for (const { status, attributes } of kept.spans()) {
+    assertEquals(status.code, SpanStatusCode.ERROR);
+    assertEquals(attributes["error.type"], "tool_error");
+    assertEquals(attributes["automcp.delivery"], "executed");
+  }
+  assertEquals(kept.spans().at(-1)!.attributes["automcp.outcome"], "completed");
+  for (const { attributes } of await kept.series()) {
+    assertEquals(attributes["error.type"], "tool_error");
+  }
 });
 
 Deno.test("createTelemetry() makes no attempt of an execution that sends nothing", async () => {
