@@ -47,7 +47,7 @@ const RULES: OptionRules<TelemetryOptions> = {
   meterProvider: { type: "object" },
 };
 const SCOPE = "@automcp/client";
-/** Of attempts: what is called may be known only over there, but MCP has one way to call it. */
+/** What every attempt is; behind an AutoMCP endpoint, it is the endpoint that sends it. */
 const TOOL_CALL = { "mcp.method.name": "tools/call" } as const;
 
 /** An event of one type. */

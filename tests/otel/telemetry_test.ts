@@ -376,6 +376,16 @@ Deno.test("createTelemetry() takes a global tracer provider that is registered l
   assertEquals(kept.spans().length, 2);
 });
 
+Deno.test("createTelemetry() measures an attempt once, whatever it is told afterwards", async () => {
+  await using kept = keepTelemetry();
+  const { telemetry: { onEvent } } = kept;
+  onEvent(start("1"));
+  onEvent(attemptStart("1", 1));
+  for (let time = 0; time < 2; time++) onEvent(attemptEnd("1", 1, "executed"));
+  const [duration] = await kept.series();
+  assertEquals((duration!.value as { count: number }).count, 1);
+});
+
 Deno.test("createTelemetry() ignores what is not about an execution that it saw start", async () => {
   await using kept = keepTelemetry();
   const { telemetry: { onEvent, traceAttempt } } = kept;
