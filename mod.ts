@@ -52,8 +52,23 @@ export {
 } from "./src/errors/errors.ts";
 
 export { type BackoffOptions, drawBackoffMs } from "./src/resilience/backoff.ts";
+export { type BreakerPorts, CircuitBreaker } from "./src/resilience/breaker.ts";
+export type {
+  BreakerOptions,
+  BreakerSnapshot,
+  BreakerState,
+  BreakerStats,
+  BreakerTransition,
+} from "./src/resilience/breaker_options.ts";
+export { type BudgetOptions, RetryBudget } from "./src/resilience/budget.ts";
 export { type Clock, systemClock, type TimerOptions } from "./src/resilience/clock.ts";
 export { Deadline } from "./src/resilience/deadline.ts";
+export type { GateEvent, QueueOptions, QueueStats } from "./src/resilience/gate_options.ts";
+export {
+  ConcurrencyLimiter,
+  type LimiterOptions,
+  type LimiterSample,
+} from "./src/resilience/limiter.ts";
 export {
   type LeaseOwner,
   ManagedResource,
@@ -100,10 +115,12 @@ export type {
   ClientConfig,
   GroupConfig,
   GroupPolicy,
+  IdempotencyKey,
   OperationPolicy,
   ServerPolicy,
+  TraceAttempt,
 } from "./src/client/config.ts";
-export type { ClientEvent, ExecutionEventFacts } from "./src/client/events.ts";
+export type { ClientEvent, ExecutionEventFacts, ServerEvent } from "./src/client/events.ts";
 export type { Execution, ExecutionResponse } from "./src/client/execution.ts";
 export { ClientGroup, type DescribeOptions } from "./src/client/group.ts";
 export type {

@@ -27,8 +27,6 @@ export type ClientEvent =
   | (ExecutionEventFacts & {
     readonly type: "execution.end";
     readonly outcome: ExecutionOutcome;
-    /** What the operation answered, if it did. */
-    readonly status?: ConnectionResult["status"];
     /** What repeating the operation does; absent if it ended before that was known. */
     readonly effect?: Effect;
     readonly code?: ErrorCode;
@@ -45,8 +43,6 @@ export type ClientEvent =
   | (ExecutionEventFacts & {
     readonly type: "attempt.end";
     readonly attempt: number;
-    /** What the operation answered, if it did. */
-    readonly status?: ConnectionResult["status"];
     readonly delivery: Delivery;
     /** How the operation answered, if it did. */
     readonly status?: ConnectionResult["status"];

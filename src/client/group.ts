@@ -1,6 +1,7 @@
 import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
 import { checkOptions, checkValue, type OptionRules, overlay } from "../errors/misuse.ts";
+import type { CircuitBreaker } from "../resilience/breaker.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { repeat } from "../resilience/retry.ts";
 import { withDeadline } from "./abort.ts";
@@ -65,6 +66,29 @@ export class ClientGroup {
   /** Why the server could not be reached when last tried; `undefined` once it could. */
   get lastError(): ClientError | undefined {
     return this.#context.server.lastError;
+  }
+
+  /**
+   * The breaker in front of the group's server, which all groups with the same connector share: to
+   * look at it, to isolate the server by hand, to carry its state into another process.
+   *
+   * @example Take a server out of use for a while
+   * ```ts
+   * import { AutoMCPClient } from "@automcp/client";
+   * import { createMcpConnector } from "@automcp/client/mcp";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const connector = createMcpConnector({ url: "http://localhost:9200/mcp" });
+   * const client = new AutoMCPClient("calculator", { groups: { demo: { connector } } });
+   * const { breaker } = client.group("demo");
+   * breaker.isolate(); // calls fail with `circuit_open`
+   * assertEquals(breaker.state, "isolated");
+   * breaker.close();
+   * await client.close();
+   * ```
+   */
+  get breaker(): CircuitBreaker {
+    return this.#context.server.gate.breaker;
   }
 
   /**

@@ -129,10 +129,10 @@ export class Server {
   judgeLease(lease: ManagedResource<Connection>, error: unknown, timedOut: boolean): void {
     if (timedOut) return lease.noteTimeout();
     if (!isClientError(error)) return;
-    if (error.code === "session_lost") {
-      this.#lostSession = true;
-      lease.fail(error);
-    } else if (error.code === "protocol_error" && lease.value.stateful) lease.fail(error);
+    if (error.code === "session_lost") this.#lostSession = true;
+    // An answer to nobody's request: whatever state is there on the other side, it is not ours.
+    const isConfused = error.code === "protocol_error" && error.temporary && lease.value.stateful;
+    if (error.code === "session_lost" || isConfused) lease.fail(error);
     else if (healthOf(error) === "answered") lease.noteAnswer();
   }
 

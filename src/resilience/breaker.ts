@@ -34,6 +34,7 @@ const MAX_RESTORED_WAIT_MS = 30_000;
 
 /** What a {@linkcode CircuitBreaker} runs on. */
 export interface BreakerPorts {
+  /** Measures time. */
   readonly clock?: Clock;
   /** A source of chance, 0 <= x < 1. */
   readonly random?: () => number;

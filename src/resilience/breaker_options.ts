@@ -54,7 +54,9 @@ export const BREAKER_RULES: OptionRules<BreakerOptions> = {
 
 /** A change of a breaker's state. */
 export interface BreakerTransition {
+  /** Where it stood. */
   readonly from: BreakerState;
+  /** Where it stands now. */
   readonly to: BreakerState;
   /** Counts the changes; what was admitted in an earlier generation changes nothing in this one. */
   readonly generation: number;
@@ -64,7 +66,9 @@ export interface BreakerTransition {
 
 /** A breaker as plain data, in wall-clock time: it can outlive its process. */
 export interface BreakerSnapshot {
+  /** Where it stood; who was checking the server then is gone. */
   readonly state: BreakerState;
+  /** How often it had changed. */
   readonly generation: number;
   /** Checks of the server that failed since it was last healthy. */
   readonly failedChecks: number;
@@ -98,7 +102,9 @@ export const SNAPSHOT_RULES: OptionRules<BreakerSnapshot> = {
 
 /** A breaker at one moment: plain data. */
 export interface BreakerStats {
+  /** Where it stands. */
   readonly state: BreakerState;
+  /** How often it has changed. */
   readonly generation: number;
   /** Results of the last 10 s that said something about the server. */
   readonly results: number;
