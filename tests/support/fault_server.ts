@@ -50,6 +50,12 @@ export interface FaultServer extends AsyncDisposable {
 /** A result of `tools/call` that both eras take. */
 export const RESULT = `{"resultType":"complete","content":[{"type":"text","text":"done"}]}`;
 
+const INFO = `{"name":"fault","version":"1.0.0"}`;
+/** A result of `server/discover`. */
+export const DISCOVERED = `{"resultType":"complete","ttlMs":0,"cacheScope":"private",` +
+  `"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},` +
+  `"_meta":{"io.modelcontextprotocol/serverInfo":${INFO}}}`;
+
 /** Starts a fault server on a free port. */
 export function startFaultServer(options: FaultServerOptions): FaultServer {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -88,7 +94,6 @@ export function startFaultServer(options: FaultServerOptions): FaultServer {
 function createHandlers({ era, session = true }: FaultServerOptions): Record<string, FaultHandler> {
   const json = ({ answer, id }: FaultExchange, result: string, headers?: string) =>
     answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${result}}`, headers);
-  const info = `{"name":"fault","version":"1.0.0"}`;
   const shared: Record<string, FaultHandler> = {
     "notifications/initialized": ({ answer }) => answer(202, "", ""),
     "notifications/cancelled": ({ answer }) => answer(202, "", ""),
@@ -105,12 +110,7 @@ function createHandlers({ era, session = true }: FaultServerOptions): Record<str
   if (era === "modern") {
     return {
       ...shared,
-      "server/discover": (exchange) =>
-        json(
-          exchange,
-          `{"resultType":"complete","ttlMs":0,"cacheScope":"private","supportedVersions":["2026-07-28"],` +
-            `"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":${info}}}`,
-        ),
+      "server/discover": (exchange) => json(exchange, DISCOVERED),
     };
   }
   return {
@@ -124,7 +124,7 @@ function createHandlers({ era, session = true }: FaultServerOptions): Record<str
     initialize: (exchange) =>
       json(
         exchange,
-        `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":${info}}`,
+        `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":${INFO}}`,
         session ? "mcp-session-id: s1\r\n" : "",
       ),
     ping: (exchange) => json(exchange, "{}"),
