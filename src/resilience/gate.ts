@@ -1,5 +1,5 @@
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { healthOf } from "../errors/health.ts";
+import { type HealthEvidence, healthOf } from "../errors/health.ts";
 import { resolveOptions } from "../errors/misuse.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import type { BreakerTransition } from "./breaker_options.ts";
@@ -98,10 +98,10 @@ export class Gate {
    * @throws The reason of the signal.
    */
   enter(options: EnterOptions): number | Promise<number> {
-    const generation = this.tryEnter();
-    if (generation !== undefined) return generation;
     const { signal, failFast } = options;
     if (signal.aborted) return Promise.reject(signal.reason);
+    const generation = this.tryEnter();
+    if (generation !== undefined) return generation;
     if (this.breaker.isShut && (failFast || this.breaker.state === "isolated")) {
       return Promise.reject(this.#refusal(""));
     }
@@ -129,7 +129,7 @@ export class Gate {
     this.#serve();
   }
 
-  /** Ends the check that runs; there is no other. Those who wait are told by their own signals. */
+  /** Ends the check that runs; no other one is sent. Those who wait are told by their own signals. */
   close(reason: unknown): void {
     this.#closing.abort(reason);
   }
@@ -190,13 +190,17 @@ export class Gate {
 
   async #check(): Promise<void> {
     const { check, clock } = this.#options;
+    const { generation } = this.breaker;
+    let health: HealthEvidence = "answered";
+    let retryAfterMs: number | undefined;
     try {
       await checkServer(check, this.#closing.signal, clock);
-      this.breaker.endCheck("answered");
     } catch (error) {
-      if (isClientError(error)) this.breaker.endCheck(healthOf(error), error.retryAfterMs);
-      else this.breaker.endCheck("hard");
+      health = "hard";
+      if (isClientError(error)) [health, retryAfterMs] = [healthOf(error), error.retryAfterMs];
     }
+    // The breaker may have closed meanwhile and tripped again: then another check decides.
+    if (generation === this.breaker.generation) this.breaker.endCheck(health, retryAfterMs);
   }
 
   /** Sees to it that somebody looks again by then, if anybody waits. */
@@ -248,7 +252,7 @@ export class Gate {
   #refusal(message: string): ClientError {
     const { isShut, state, waitMs } = this.breaker;
     if (!isShut) return createClientError("shed", message);
-    const what = state === "isolated" ? "was isolated" : "is taken for down";
+    const what = state === "isolated" || state === "paused" ? `is ${state}` : "is taken for down";
     return createClientError("circuit_open", `The server ${what}`, {
       ...(waitMs !== Infinity && { retryAfterMs: Math.ceil(waitMs) }),
     });
