@@ -17,6 +17,7 @@ export async function checkServer(
   closing: AbortSignal,
   clock: Clock,
 ): Promise<void> {
+  closing.throwIfAborted();
   const controller = new AbortController();
   const { signal } = controller;
   const stop = (): void => controller.abort(closing.reason);

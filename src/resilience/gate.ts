@@ -1,5 +1,5 @@
 import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
-import { healthOf } from "../errors/health.ts";
+import { type HealthEvidence, healthOf } from "../errors/health.ts";
 import { resolveOptions } from "../errors/misuse.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import type { BreakerTransition } from "./breaker_options.ts";
@@ -98,10 +98,10 @@ export class Gate {
    * @throws The reason of the signal, or of {@linkcode close}.
    */
   enter(options: EnterOptions): number | Promise<number> {
-    const generation = this.tryEnter();
-    if (generation !== undefined) return generation;
     const { signal, failFast } = options;
     if (signal.aborted) return Promise.reject(signal.reason);
+    const generation = this.tryEnter();
+    if (generation !== undefined) return generation;
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason);
     if (this.breaker.isShut && (failFast || this.breaker.state === "isolated")) {
       return Promise.reject(this.#refusal(""));
@@ -130,7 +130,7 @@ export class Gate {
     this.#serve();
   }
 
-  /** Ends the check that runs and refuses whoever waits or would have to. */
+  /** Ends the check that runs, and refuses whoever waits or would have to. */
   close(reason: unknown): void {
     this.#closing.abort(reason);
     for (const waiting of this.#queue.all()) {
@@ -195,13 +195,17 @@ export class Gate {
 
   async #check(): Promise<void> {
     const { check, clock } = this.#options;
+    const { generation } = this.breaker;
+    let health: HealthEvidence = "answered";
+    let retryAfterMs: number | undefined;
     try {
       await checkServer(check, this.#closing.signal, clock);
-      this.breaker.endCheck("answered");
     } catch (error) {
-      if (isClientError(error)) this.breaker.endCheck(healthOf(error), error.retryAfterMs);
-      else this.breaker.endCheck("hard");
+      health = "hard";
+      if (isClientError(error)) [health, retryAfterMs] = [healthOf(error), error.retryAfterMs];
     }
+    // The breaker may have closed meanwhile and tripped again: then another check decides.
+    if (generation === this.breaker.generation) this.breaker.endCheck(health, retryAfterMs);
   }
 
   /** Sees to it that somebody looks again by then, if anybody waits. */
@@ -253,7 +257,7 @@ export class Gate {
   #refusal(message: string): ClientError {
     const { isShut, state, waitMs } = this.breaker;
     if (!isShut) return createClientError("shed", message);
-    const what = state === "isolated" ? "was isolated" : "is taken for down";
+    const what = state === "isolated" || state === "paused" ? `is ${state}` : "is taken for down";
     return createClientError("circuit_open", `The server ${what}`, {
       ...(waitMs !== Infinity && { retryAfterMs: Math.ceil(waitMs) }),
     });
