@@ -60,8 +60,6 @@ export class DenoRunner {
     } finally {
       await rm(folder, { recursive: true });
     }
-    // The order stays: quick files are the first to look at a mutant.
-    runs.sort((a, b) => a.timeSpentMs - b.timeSpentMs);
     return {
       status: "complete",
       tests: runs.map(({ file, timeSpentMs }) => ({
@@ -77,11 +75,11 @@ export class DenoRunner {
     };
   }
 
-  /** Runs those of the file's tests that reach the mutant, until one fails. */
+  /** Runs those of the file's tests that reach the mutant, in their order, until one fails. */
   async mutantRun(options: MutantRunOptions): Promise<unknown> {
     const { activeMutant, sandboxFileName, testFilter, hitLimit, timeout } = options;
     const own = this.#tests[relative(process.cwd(), sandboxFileName)] ?? [];
-    const files = testFilter?.filter((file) => own.includes(file)) ?? own;
+    const files = own.filter((file) => testFilter?.includes(file) ?? true);
     const nrOfTests = files.length;
     if (nrOfTests === 0) return { status: "survived", nrOfTests };
     const { status, output } = await runTests(files, timeout - MARGIN_MS, {
@@ -90,7 +88,7 @@ export class DenoRunner {
     });
     if (status === "timeout") return { status };
     if (status === "passed") return { status: "survived", nrOfTests };
-    const killedBy = files.filter((file) => output.includes(file));
+    const killedBy = files.filter((file) => output.includes(` => ./${file}:`));
     return { status: "killed", killedBy, nrOfTests, failureMessage: output };
   }
 }

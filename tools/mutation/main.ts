@@ -53,16 +53,17 @@ function refuse(option: string, value: string): never {
   );
 }
 
-/** Returns the test files that each pattern of a target stands for. */
+/** Returns the test files that the patterns of a target stand for, each once, in their order. */
 function findTests(file: string): string[] {
   const patterns = (targets as Record<string, string[]>)[file]!;
-  return patterns.flatMap((pattern) => {
+  const tests = patterns.flatMap((pattern) => {
     const folder = pattern.slice(0, pattern.lastIndexOf("/") + 1);
     const paths = [...Deno.readDirSync(ROOT + folder)].map(({ name }) => folder + name).sort();
-    const tests = paths.filter((path) => path.startsWith(pattern) && path.endsWith("_test.ts"));
-    if (tests.length === 0) throw new Error(`No test of ${file} is named ${pattern}`);
-    return tests;
+    const matches = paths.filter((path) => path.startsWith(pattern) && path.endsWith("_test.ts"));
+    if (matches.length === 0) throw new Error(`No test of ${file} is named ${pattern}`);
+    return matches;
   });
+  return [...new Set(tests)];
 }
 
 /** Lets StrykerJS make and judge the mutants, in a copy of the repository. */

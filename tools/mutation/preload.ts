@@ -1,4 +1,8 @@
-/** Comes before the tests in an instrumented tree: says what covers what, and ends endless loops. */
+/**
+ * Comes before the tests in an instrumented tree: says what covers what, ends endless loops, and lets
+ * model tests draw the same cases each time, so that a mutant is killed every time or never.
+ */
+import fc from "fast-check";
 
 /** The state of the instrumented code, as StrykerJS names it. */
 interface Instrumentation {
@@ -7,6 +11,8 @@ interface Instrumentation {
   hitLimit?: number;
   readonly mutantCoverage?: { readonly perTest: Record<string, unknown> };
 }
+
+fc.configureGlobal({ seed: 1, endOnFailure: true });
 
 const global: { __stryker__?: Instrumentation } = globalThis as never;
 const state: Instrumentation = global.__stryker__ ??= {};
