@@ -82,6 +82,10 @@ Deno.test("R3 parseRetryAfter() takes what is malformed or negative for absent",
   for (const text of malformed) assertEquals(parseRetryAfter(text, NOW), undefined, text);
 });
 
+Deno.test("R3 parseRetryAfter() takes a header that is absent or blank for no wait", () => {
+  for (const value of [null, "", " \t"]) assertEquals(parseRetryAfter(value, NOW), undefined);
+});
+
 Deno.test("R3 parseRetryAfter() takes a leap second, and gives 0 for every past date", () => {
   assertEquals(parseRetryAfter("Sun, 22 Nov 2026 12:00:60 GMT", NOW), 60_000);
   for (const text of ["Thu, 01 Jan 1970 00:00:00 GMT", "Sat, 01 Jan 0050 00:00:00 GMT"]) {

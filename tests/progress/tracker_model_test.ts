@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { ExecutionEvent } from "../../src/progress/events.ts";
-import type { ProgressTracker } from "../../src/progress/tracker.ts";
-import type { FakeClock } from "../support/fake_clock.ts";
-import { follow, readAll, track } from "./support.ts";
+import type { ProgressTrackerOptions } from "../../src/progress/options.ts";
+import { ProgressTracker } from "../../src/progress/tracker.ts";
+import { QuickClock } from "../resilience/support.ts";
+import { runs } from "../support/runs.ts";
+import { follow, readAll } from "./support.ts";
 
 type Step =
   | { readonly type: "wait"; readonly ms: number }
@@ -82,11 +84,22 @@ function show(event: ExecutionEvent): string {
   return event.type === "attempt" ? `attempt ${event.attempt}` : event.type;
 }
 
+/** A tracker of execution "a" on a clock that is quick enough for thousands of runs. */
+function track(options: ProgressTrackerOptions = {}): {
+  clock: QuickClock;
+  tracker: ProgressTracker;
+} {
+  const clock = new QuickClock();
+  const tracker = new ProgressTracker({ clock, ...options });
+  tracker.startOperation("a");
+  return { clock, tracker };
+}
+
 /** Runs the steps, calling back before each. */
 async function execute(
   run: readonly Step[],
   tracker: ProgressTracker,
-  clock: FakeClock,
+  clock: QuickClock,
   before: (index: number) => void = () => {},
 ): Promise<void> {
   let attempt = 1;
@@ -111,7 +124,7 @@ Deno.test("ProgressTracker logs what the model says, whether somebody waits or n
       assertEquals(events.map((event) => "seq" in event && event.seq), events.map((_, i) => i + 1));
       assertEquals(clock.timers, 0);
     }),
-    { numRuns: 200 },
+    { numRuns: runs(10_000) },
   );
 });
 
@@ -140,7 +153,7 @@ Deno.test("ProgressTracker shows every live reader a growing, bounded part that 
         assert(within.length <= 10 + early, `${within}`);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: runs(10_000) },
   );
 });
 
@@ -178,6 +191,6 @@ Deno.test("events gives a reader that joins anywhere, at any pace, each event on
         assertEquals(clock.timers, 0);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: runs(10_000) },
   );
 });
