@@ -4,17 +4,17 @@ import { type Clock, MAX_TIMER_MS, sleepOn } from "../../src/resilience/clock.ts
 interface Timer {
   readonly atMs: number;
   readonly order: number;
+  /** Whether promises may follow from it. */
+  readonly settles: boolean;
   callback: (() => void) | undefined;
 }
 
 /** Where the virtual wall clock stands at the virtual instant 0. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
-/** What settles through promises alone has settled after so many macrotasks. */
-const MACROTASKS = 3;
-
 /** Time that passes from timer to timer, as fast as the program runs. */
 export class VirtualClock implements Clock {
   #nowMs: number;
+  #wallOffsetMs = 0;
   #order = 0;
   #live = 0;
   /** A binary heap: the earliest first, of equals the one that was set first. */
@@ -34,12 +34,34 @@ export class VirtualClock implements Clock {
   }
 
   wall(): number {
+    return this.trueWall() + this.#wallOffsetMs;
+  }
+
+  /** The wall clock of everybody whose clock does not jump. */
+  trueWall(): number {
     return Math.floor(EPOCH_MS + this.#nowMs);
   }
 
+  /** Sets the wall clock forward, or back. What measures time does not notice. */
+  jumpWall(byMs: number): void {
+    this.#wallOffsetMs += byMs;
+  }
+
   setTimer(ms: number, callback: () => void): () => void {
+    return this.#set(ms, callback, true);
+  }
+
+  /**
+   * As {@linkcode setTimer}, for what goes on inside the model: a callback from which nothing follows
+   * but other timers. No promise has to settle after it, which makes it cheap.
+   */
+  setModelTimer(ms: number, callback: () => void): () => void {
+    return this.#set(ms, callback, false);
+  }
+
+  #set(ms: number, callback: () => void, settles: boolean): () => void {
     const atMs = this.#nowMs + Math.min(Math.max(ms, 0), MAX_TIMER_MS);
-    const timer: Timer = { atMs, order: this.#order++, callback };
+    const timer: Timer = { atMs, order: this.#order++, settles, callback };
     this.#push(timer);
     this.#live++;
     return () => {
@@ -66,7 +88,7 @@ export class VirtualClock implements Clock {
       const { callback } = timer;
       timer.callback = undefined;
       callback();
-      await settle();
+      if (timer.settles) await settle();
     }
   }
 
@@ -105,8 +127,7 @@ function isBefore(a: Timer, b: Timer): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
 
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < MACROTASKS; turn++) {
-    await new Promise<void>((resolve) => void setImmediate(resolve));
-  }
+/** One macrotask: before it runs, all that settles through promises alone has settled. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }

@@ -1,6 +1,6 @@
 import { isDuplicate, isMisreported, TICK_MS } from "./metrics.ts";
 import { toTrace } from "./report.ts";
-import type { Scenario } from "./scenarios.ts";
+import type { Scenario } from "./scenario.ts";
 import type { CallRecord, RunRecord } from "./simulate.ts";
 
 /** How many calls of one kind of defect are told in full. */

@@ -1,7 +1,11 @@
-import type { Clock } from "../../src/resilience/clock.ts";
+import type { VirtualClock } from "./clock.ts";
 
 /** Half of the model's round trip of 10 ms. */
-const TRIP_MS = 5;
+export const TRIP_MS = 5;
+/** What the line carries at once, and how often: 1 Gbit/s. */
+const PIECE_BYTES = 2 ** 18;
+const PIECE_MS = 2;
+const ENCODER = new TextEncoder();
 
 /**
  * One HTTP exchange over a network that takes its time: whatever either side does reaches the other
@@ -10,7 +14,7 @@ const TRIP_MS = 5;
 export class Exchange {
   /** Called when the server notices that the reader is gone. */
   onGone: () => void = () => {};
-  readonly #clock: Clock;
+  readonly #clock: VirtualClock;
   readonly #signal: AbortSignal | undefined;
   readonly #onEnd: () => void;
   readonly #abort = (): void => this.#giveUp();
@@ -18,7 +22,7 @@ export class Exchange {
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
   #ended = false;
 
-  constructor(clock: Clock, signal: AbortSignal | undefined, onEnd: () => void) {
+  constructor(clock: VirtualClock, signal: AbortSignal | undefined, onEnd: () => void) {
     this.#clock = clock;
     this.#signal = signal;
     this.#onEnd = onEnd;
@@ -32,7 +36,7 @@ export class Exchange {
 
   /** Does something on the server's side, one trip from now. */
   reach(server: () => void): void {
-    this.#clock.setTimer(TRIP_MS, server);
+    this.#clock.setModelTimer(TRIP_MS, server);
   }
 
   /** Answers with a whole response. */
@@ -55,14 +59,24 @@ export class Exchange {
     });
   }
 
-  /** Sends a piece of the stream, the last one or not. */
-  write(text: string, isLast = false): void {
-    this.#later(() => {
-      if (text !== "") this.#stream?.enqueue(new TextEncoder().encode(text));
-      if (!isLast) return;
-      this.#end();
-      this.#stream?.close();
-    });
+  /** Sends a piece of the stream. */
+  write(text: string): void {
+    this.#later(() => this.#stream?.enqueue(ENCODER.encode(text)));
+  }
+
+  /** Sends the last piece of the stream: at once, or as fast as the line carries it. */
+  finish(text: string): void {
+    const bytes = ENCODER.encode(text);
+    const pieces = Math.max(1, Math.ceil(bytes.length / PIECE_BYTES));
+    for (let piece = 0; piece < pieces; piece++) {
+      this.#later(() => {
+        const part = bytes.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES);
+        if (part.length > 0) this.#stream?.enqueue(part);
+        if (piece < pieces - 1) return;
+        this.#end();
+        this.#stream?.close();
+      }, piece * PIECE_MS);
+    }
   }
 
   /** Breaks the connection, or the attempt to make one. */
@@ -74,8 +88,8 @@ export class Exchange {
     });
   }
 
-  #later(client: () => void): void {
-    this.#clock.setTimer(TRIP_MS, () => {
+  #later(client: () => void, delayMs = 0): void {
+    this.#clock.setTimer(TRIP_MS + delayMs, () => {
       if (!this.#ended) client();
     });
   }

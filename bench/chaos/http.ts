@@ -1,39 +1,47 @@
-import type { Clock } from "../../src/resilience/clock.ts";
+import type { VirtualClock } from "./clock.ts";
+import { parseCredential } from "./credentials.ts";
 import { Exchange } from "./exchange.ts";
 import { type ClientMessage, RESULTS, toEvent, toToolResult } from "./protocol.ts";
 import type { Era } from "../../src/client/ports.ts";
 import type { Reply, ServerModel } from "./server.ts";
+import type { Refusal } from "./scenario.ts";
+import { Traffic } from "./traffic.ts";
 
-/** Where the model pretends to be. */
-export const MODEL_URL = "http://model.test/mcp";
+/** Where a server model pretends to be. */
+export function toModelUrl(server: number): string {
+  return `http://model-${server}.test/mcp`;
+}
 
 /** The server model behind `fetch`: MCP over HTTP, with JSON answers and event streams. */
 export class ModelNetwork {
-  /** Exchanges that have not ended on the client's side. */
-  openExchanges = 0;
-  /** Tool calls that arrived, refused ones included, and other requests refused a connection. */
-  sends = 0;
-  readonly #clock: Clock;
+  /** What goes over it, and over all networks that share it. */
+  readonly traffic: Traffic;
+  readonly #clock: VirtualClock;
   readonly #server: ServerModel;
   readonly #era: Era;
   readonly #sessions = new Map<string, Map<ClientMessage["id"], () => void>>();
   #sessionCount = 0;
 
-  constructor(clock: Clock, server: ServerModel, era: Era) {
+  constructor(clock: VirtualClock, server: ServerModel, era: Era, traffic = new Traffic()) {
     this.#clock = clock;
     this.#server = server;
     this.#era = era;
-    server.onCrash = () => this.#sessions.clear();
+    this.traffic = traffic;
+    server.onCrash = () => {
+      traffic.lostSessions += this.#sessions.size;
+      this.#sessions.clear();
+    };
   }
 
   /** As the runtime's `fetch`, to the model alone. */
   readonly fetch: typeof globalThis.fetch = async (_, init = {}) => {
     const signal = init.signal ?? undefined;
     signal?.throwIfAborted();
-    const text = init.body == null ? "" : await new Response(init.body).text();
+    const { body } = init;
+    const text = typeof body === "string" ? body : await new Response(body ?? null).text();
     signal?.throwIfAborted();
-    this.openExchanges++;
-    const exchange = new Exchange(this.#clock, signal, () => this.openExchanges--);
+    this.traffic.open();
+    const exchange = new Exchange(this.#clock, signal, () => this.traffic.end());
     exchange.reach(() =>
       this.#receive(exchange, init.method ?? "GET", new Headers(init.headers), text)
     );
@@ -43,11 +51,15 @@ export class ModelNetwork {
   #receive(exchange: Exchange, method: string, headers: Headers, text: string): void {
     const message: ClientMessage = text === "" ? {} : JSON.parse(text);
     const isCall = message.method === "tools/call";
-    if (isCall || this.#server.isDown) this.sends++;
+    if (isCall || this.#server.isDown) this.traffic.sendsMs.push(this.#clock.now());
     if (this.#server.isDown) {
       const call = message.params?.arguments?.call ?? -1;
-      this.#server.trace.push({ atMs: this.#clock.now(), call, what: "connection refused" });
+      const { trace } = this.#server.journal;
+      trace.push({ atMs: this.#clock.now(), call, what: "connection refused" });
       return exchange.fail(createRefusal());
+    }
+    if (!this.#server.accepts(parseCredential(headers.get("authorization")))) {
+      return exchange.answer(401, "", { "www-authenticate": "Bearer" });
     }
     if (method === "DELETE") return exchange.answer(200, null);
     if (method !== "POST") return exchange.answer(405, null);
@@ -86,6 +98,7 @@ export class ModelNetwork {
     const headers: Record<string, string> = {};
     if (method === "initialize") {
       const session = `session-${++this.#sessionCount}`;
+      this.traffic.initializes++;
       this.#sessions.set(session, new Map());
       headers["mcp-session-id"] = session;
     }
@@ -99,21 +112,24 @@ export class ModelNetwork {
     const ended = (): void => void running?.delete(id);
     const reply: Reply = {
       accept: () => exchange.open(),
-      refuse: ({ status, retryAfterSeconds }) =>
-        exchange.answer(status, "", { "retry-after": String(retryAfterSeconds) }),
-      progress: (progress) => {
+      refuse: (refusal) => exchange.answer(refusal.status, "", this.#toWait(refusal)),
+      progress: (share, from = 0, count = 1) => {
         if (progressToken === undefined) return;
-        const report = { progressToken, progress, total: 1 };
-        exchange.write(toEvent({ method: "notifications/progress", params: report }));
+        const events = Array.from({ length: count }, (_, at) => {
+          const progress = from + (share - from) * (at + 1) / count;
+          const report = { progressToken, progress, total: 1 };
+          return toEvent({ method: "notifications/progress", params: report });
+        });
+        exchange.write(events.join(""));
       },
       comment: () => exchange.write(": still there\n\n"),
-      result: () => {
+      result: (padBytes) => {
         ended();
-        exchange.write(toEvent({ id, result: toToolResult(call) }), true);
+        exchange.finish(toEvent({ id, result: toToolResult(call, padBytes) }));
       },
       end: () => {
         ended();
-        exchange.write("", true);
+        exchange.finish("");
       },
       reset: () => {
         ended();
@@ -123,6 +139,14 @@ export class ModelNetwork {
     const onGone = this.#server.receive(call, reply);
     exchange.onGone = onGone;
     running?.set(id, onGone);
+  }
+
+  /** A date says when by the server's clock, which it states as well. */
+  #toWait({ retryAfterSeconds, asDate = false }: Refusal): Record<string, string> {
+    if (!asDate) return { "retry-after": String(retryAfterSeconds) };
+    const wallMs = this.#clock.trueWall();
+    const at = new Date(wallMs + retryAfterSeconds * 1_000);
+    return { date: new Date(wallMs).toUTCString(), "retry-after": at.toUTCString() };
   }
 }
 
@@ -141,10 +165,10 @@ function answerJson(
 /** The errors of Deno's `fetch`, which AutoMCP and p-retry know by their texts. */
 function createRefusal(): TypeError {
   const cause = new Error("client error (Connect): tcp connect error: Connection refused");
-  return new TypeError(`error sending request for url (${MODEL_URL})`, { cause });
+  return new TypeError(`error sending request for url (http://model.test/)`, { cause });
 }
 
 function createReset(): TypeError {
   const cause = new Error("client error (SendRequest): connection error: Connection reset by peer");
-  return new TypeError(`error sending request for url (${MODEL_URL})`, { cause });
+  return new TypeError(`error sending request for url (http://model.test/)`, { cause });
 }

@@ -1,94 +1,115 @@
 /**
  * Lets AutoMCP and what people use today meet the same faults in virtual time:
- * `deno task chaos [--scenario S3] [--seeds 7,1,2,3 | 1-30] [--json FILE]`.
+ * `deno task chaos [--scenario S3] [--seeds 7,1,2,3 | 1-30] [--json FILE]`; `--help` tells the rest.
  */
-import { parseArgs } from "node:util";
-import { CLIENTS } from "./clients.ts";
-import { findDefects } from "./defects.ts";
-import { measure, type Metrics, summarise } from "./metrics.ts";
+import { ABLATIONS, toAblationTable } from "./ablations.ts";
+import { toChart } from "./chart.ts";
+import { check, isMiss, toVerdictTable } from "./check.ts";
+import type { Settings } from "./clients.ts";
+import { HELP, type Options, parseOptions } from "./options.ts";
 import { type ScenarioReport, toDocument, toOverview, toTable } from "./report.ts";
-import { type Scenario, SCENARIOS } from "./scenarios.ts";
-import { simulate } from "./simulate.ts";
+import { summarise } from "./metrics.ts";
+import type { Scenario } from "./scenario.ts";
+import type { Task, TaskResult } from "./task.ts";
+import { runTasks } from "./workers.ts";
 
-const HELP = `Usage: deno task chaos [--scenario S3,S4] [--seeds 7,1,2,3 | 1-30] [--json FILE]
-
-Lets AutoMCP and what people use today meet the same faults in virtual time. The same seed gives the
-same figures, byte by byte.
-
-  --scenario  some of ${SCENARIOS.map(({ id }) => id).join(", ")}; without it, all
-  --seeds     seeds or a range of them; without it, 7,1,2,3
-  --json      a file for the figures: ratios 0 to 1, times in milliseconds
-
-Figures are medians over the seeds; duplicates, misreported and settledByDeadline are the worst of
-them. Ends with 1 if AutoMCP does anything twice, misreports it, misses a deadline or leaves anything
-behind.`;
-
-interface Options {
-  readonly scenarios: readonly Scenario[];
-  readonly seeds: readonly number[];
-  readonly file: string | undefined;
+/** A client under the name that it has in the tables. */
+interface Contestant {
+  readonly name: string;
+  readonly client: string;
+  readonly settings: Settings;
 }
 
-function parseOptions(args: string[]): Options | undefined {
-  const { values } = parseArgs({
-    args,
-    options: {
-      scenario: { type: "string" },
-      seeds: { type: "string", default: "7,1,2,3" },
-      json: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  const ids = values.scenario?.split(",") ?? SCENARIOS.map(({ id }) => id);
-  const scenarios = ids.map((id) =>
-    SCENARIOS.find((scenario) => scenario.id === id) ?? refuse("--scenario", id)
-  );
-  return { scenarios, seeds: values.seeds.split(",").flatMap(parseSeeds), file: values.json };
-}
-
-function parseSeeds(text: string): number[] {
-  const [, first, last = first] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(text) ??
-    refuse("--seeds", text);
-  const count = Number(last) - Number(first) + 1;
-  if (count < 1 || count > 1_000) refuse("--seeds", text);
-  return Array.from({ length: count }, (_, at) => Number(first) + at);
-}
-
-function refuse(option: string, value: string): never {
-  throw new TypeError(
-    `Cannot simulate as '${option}' must be as --help says: current value is ${value}`,
-  );
-}
-
-/** Runs everything and hands on each scenario as it is done. Returns what AutoMCP did wrong. */
+/** Runs everything and hands on each scenario as it is done, in order. */
 async function run(
-  { scenarios, seeds }: Options,
+  { scenarios, seeds, jobs }: Options,
+  contestants: readonly Contestant[],
   signal: AbortSignal,
   onReport: (report: ScenarioReport) => void,
-): Promise<string[]> {
-  const names = Object.keys(CLIENTS);
-  const total = scenarios.length * names.length * seeds.length;
-  const defects: string[] = [];
-  let done = 0;
-  for (const scenario of scenarios) {
-    const metrics = new Map<string, Metrics[]>(names.map((name) => [name, []]));
-    for (const seed of seeds) {
-      for (const client of names) {
-        showProgress(`${scenario.id}, seed ${seed}, ${client}: ${++done} of ${total}`);
-        const record = await simulate({ scenario, client, seed, signal });
-        metrics.get(client)!.push(measure(record, scenario));
-        if (client === "automcp") defects.push(...findDefects(record, scenario, seed));
-      }
+): Promise<void> {
+  const results = new Map<Task, TaskResult>();
+  const plan = scenarios.map((scenario) => ({
+    scenario,
+    entries: contestants.map(({ name, client, settings }) => ({
+      name,
+      tasks: seeds.map((seed): Task => ({ scenario: scenario.id, client, seed, settings })),
+    })),
+  }));
+  const tasks = plan.flatMap(({ entries }) => entries.flatMap(({ tasks }) => tasks));
+  const waiting = [...plan];
+  const onResult = (task: Task, result: TaskResult): void => {
+    results.set(task, result);
+    showProgress(`${task.scenario}: ${results.size} of ${tasks.length}`);
+    while (waiting[0]?.entries.every(({ tasks }) => tasks.every((task) => results.has(task)))) {
+      showProgress("");
+      onReport(toReport(waiting.shift()!, results));
     }
-    showProgress("");
-    const clients = [...metrics].map(([name, runs]) => [name, summarise(runs)] as const);
-    onReport({ scenario, clients: new Map(clients) });
-  }
-  return defects;
+  };
+  await runTasks(tasks, { jobs, signal, onResult });
 }
 
-/** One line that rewrites itself on a terminal, one per run elsewhere; apart from the table. */
+function toReport(
+  { scenario, entries }: {
+    readonly scenario: Scenario;
+    readonly entries: readonly { readonly name: string; readonly tasks: readonly Task[] }[];
+  },
+  results: ReadonlyMap<Task, TaskResult>,
+): ScenarioReport {
+  const clients = entries.map(({ name, tasks }) => {
+    const runs = tasks.map((task) => results.get(task)!);
+    return [name, { summary: summarise(runs.map(({ metrics }) => metrics)), runs }] as const;
+  });
+  return { scenario, clients: new Map(clients) };
+}
+
+/** Compares the clients, and returns whether AutoMCP did all that it must. */
+async function compare(options: Options, signal: AbortSignal): Promise<boolean> {
+  const { clients, seeds, file, folder } = options;
+  const contestants = clients.map((client) => ({ name: client, client, settings: {} }));
+  const reports: ScenarioReport[] = [];
+  await run(options, contestants, signal, (report) => {
+    reports.push(report);
+    console.log(toTable(report));
+  });
+  console.log("Goodput % / p99 s / duplicates / sends per call\n");
+  console.log(toOverview(reports));
+  if (file !== undefined) {
+    await Deno.writeTextFile(file, `${JSON.stringify(toDocument(reports, seeds), null, 2)}\n`);
+  }
+  if (folder !== undefined) {
+    await Deno.mkdir(folder, { recursive: true });
+    for (const report of reports) {
+      await Deno.writeTextFile(
+        `${folder}/${report.scenario.id.toLowerCase()}.svg`,
+        toChart(report),
+      );
+    }
+  }
+  const verdicts = options.check ? check(reports) : [];
+  if (options.check) console.log(`\n${toVerdictTable(verdicts)}`);
+  const defects = reports.flatMap(({ clients }) =>
+    (clients.get("automcp")?.runs ?? []).flatMap(({ defects }) => defects)
+  );
+  for (const defect of defects) console.error(defect);
+  return defects.length === 0 && !verdicts.some(isMiss);
+}
+
+/** Compares AutoMCP with itself. What it does wrong without a mechanism is a figure, no defect. */
+async function ablate(options: Options, signal: AbortSignal): Promise<boolean> {
+  const all: Contestant = { name: "all", client: "automcp", settings: {} };
+  const without = ABLATIONS.map(({ name, config }) => ({
+    name,
+    client: "automcp",
+    settings: config,
+  }));
+  const reports: ScenarioReport[] = [];
+  await run(options, [all, ...without], signal, (report) => void reports.push(report));
+  console.log("Goodput % / p99 s / sends per call, and what each changes by being turned off\n");
+  console.log(toAblationTable(reports));
+  return true;
+}
+
+/** One line that rewrites itself on a terminal, one per run elsewhere; apart from the tables. */
 function showProgress(text: string): void {
   if (Deno.stderr.isTerminal()) {
     Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
@@ -110,20 +131,9 @@ async function main(): Promise<number> {
   const abort = new AbortController();
   const stop = (): void => abort.abort();
   Deno.addSignalListener("SIGINT", stop);
-  const reports: ScenarioReport[] = [];
   try {
-    const defects = await run(options, abort.signal, (report) => {
-      reports.push(report);
-      console.log(toTable(report));
-    });
-    console.log("Goodput % / p99 s / duplicates / sends per call\n");
-    console.log(toOverview(reports));
-    const { file, seeds } = options;
-    if (file !== undefined) {
-      await Deno.writeTextFile(file, `${JSON.stringify(toDocument(reports, seeds), null, 2)}\n`);
-    }
-    for (const defect of defects) console.error(defect);
-    return defects.length > 0 ? 1 : 0;
+    const isFine = await (options.ablate ? ablate : compare)(options, abort.signal);
+    return isFine ? 0 : 1;
   } catch (error) {
     if (!abort.signal.aborted) throw error;
     showProgress("");

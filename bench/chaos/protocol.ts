@@ -48,9 +48,11 @@ export function toToolCall({ tool, index }: Pick<LogicalCall, "tool" | "index">)
   return { name: tool, arguments: { call: index } };
 }
 
-/** Returns the result of a logical call. */
-export function toToolResult(call: number): unknown {
-  return { resultType: "complete", content: [{ type: "text", text: `done ${call}` }] };
+/** Returns the result of a logical call, made longer. */
+export function toToolResult(call: number, padBytes = 0): unknown {
+  const content = [{ type: "text", text: `done ${call}` }];
+  if (padBytes > 0) content.push({ type: "text", text: "x".repeat(padBytes) });
+  return { resultType: "complete", content };
 }
 
 /** Throws unless a result is that of the logical call. */

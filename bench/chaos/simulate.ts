@@ -1,12 +1,15 @@
 import { isClientError } from "../../src/errors/errors.ts";
-import { type Caller, CLIENTS } from "./clients.ts";
+import { type Caller, CLIENTS, type Settings } from "./clients.ts";
 import { VirtualClock } from "./clock.ts";
+import { createAuthProvider } from "./credentials.ts";
 import { replaceGlobals } from "./globals.ts";
-import { ModelNetwork } from "./http.ts";
+import { ModelNetwork, toModelUrl } from "./http.ts";
+import { countLeaks } from "./leaks.ts";
 import { drawLoad, type LogicalCall } from "./load.ts";
 import { createRandomOf } from "./random.ts";
-import type { Scenario } from "./scenarios.ts";
-import { ServerModel, type TraceLine } from "./server.ts";
+import type { Scenario } from "./scenario.ts";
+import { type Journal, ServerModel, type TraceLine } from "./server.ts";
+import { Traffic } from "./traffic.ts";
 
 /** How a logical call ended for its user. */
 export interface CallRecord extends LogicalCall {
@@ -15,17 +18,37 @@ export interface CallRecord extends LogicalCall {
   success: boolean;
   /** Whether its client claims that it did not run. */
   claimsNoRun: boolean;
+  /** Whether its client says that nobody can know. */
+  isUnknown: boolean;
   /** How often its effect came about. */
   effects: number;
+}
+
+/** What is left of a client. */
+export interface Rest {
+  readonly timers: number;
+  readonly exchanges: number;
+  /** Calls that a server works on or means to. */
+  readonly jobs: number;
+  /** Listeners for an abort that never came, between the last call and the client's end or after it. */
+  readonly listeners: number;
+  /** Promises that were rejected with nobody to hear of it. */
+  readonly rejections: number;
 }
 
 /** All that one client did in one scenario on one seed. */
 export interface RunRecord {
   readonly calls: readonly CallRecord[];
-  /** Tool calls that were sent, and other requests that were refused a connection. */
-  readonly sends: number;
+  /** When tool calls arrived, and other requests were refused a connection. */
+  readonly sendsMs: readonly number[];
+  /** The most exchanges that were open at once. */
+  readonly maxExchanges: number;
+  /** Sessions opened for each that a server forgot; `null` if none was. */
+  readonly sessionsPerLoss: number | null;
+  /** How often credentials were renewed. */
+  readonly renewals: number;
   /** What is left once the client is closed. */
-  readonly rest: { readonly timers: number; readonly exchanges: number; readonly jobs: number };
+  readonly rest: Rest;
   readonly trace: readonly TraceLine[];
 }
 
@@ -35,6 +58,8 @@ export interface SimulateOptions {
   /** A name of {@linkcode CLIENTS}. */
   readonly client: string;
   readonly seed: number;
+  /** What AutoMCP has in the place of its own settings. */
+  readonly settings?: Settings;
   /** Stops it; its reason is thrown. */
   readonly signal?: AbortSignal;
 }
@@ -46,44 +71,94 @@ const CLIENT_KEY = 3;
 
 /** Lets one client meet one scenario. While it runs, the globals of time and chance are virtual. */
 export async function simulate(options: SimulateOptions): Promise<RunRecord> {
-  const { scenario, client, seed, signal } = options;
+  const { scenario, seed, signal } = options;
   const clock = new VirtualClock(-WARM_UP_MS);
   const random = createRandomOf(CLIENT_KEY, seed);
-  const server = new ServerModel(scenario.server, seed, clock);
-  const network = new ModelNetwork(clock, server, scenario.server.era);
+  const world = createWorld(scenario, seed, clock);
+  const { traffic, journal } = world;
   const calls: CallRecord[] = drawLoad(scenario, seed).map((call) => ({
     ...call,
     settledMs: Infinity,
     success: false,
     claimsNoRun: false,
+    isUnknown: false,
     effects: 0,
   }));
+  for (const { atMs, byMs } of scenario.jumps) {
+    clock.setModelTimer(atMs - clock.now(), () => clock.jumpWall(byMs));
+  }
+  const leaks = countLeaks();
   const restore = replaceGlobals(clock, random);
+  let listeners: number;
+  let opened: number;
   try {
-    const { fetch } = network;
-    const { deadlineMs } = scenario;
-    const opening = CLIENTS[client]!({ fetch, clock, random, deadlineMs });
-    const caller = await wait(opening, clock, signal);
+    const openings = Array.from({ length: scenario.instances }, () => world.open(options, random));
+    const callers = await wait(Promise.all(openings), clock, signal);
+    opened = traffic.begin();
+    const before = leaks.countListeners();
     let left = calls.length;
     for (const call of calls) {
       clock.setTimer(call.atMs - clock.now(), async () => {
-        await place(call, caller, server.trace, clock);
+        await place(call, callers[call.instance]!, journal.trace, clock);
         left--;
       });
     }
     await clock.run(() => left === 0, signal);
-    await wait(caller.close(), clock, signal);
+    listeners = Math.max(0, leaks.countListeners() - before);
+    await wait(Promise.all(callers.map((caller) => caller.close())), clock, signal);
     await clock.run(() => false, signal);
+    listeners = Math.max(listeners, leaks.countListeners());
   } finally {
     restore();
+    leaks.restore();
   }
-  for (const call of calls) call.effects = server.ledger.get(call.index) ?? 0;
-  const { timers } = clock;
+  for (const call of calls) call.effects = journal.ledger.get(call.index) ?? 0;
+  const { sendsMs, maxExchanges, renewals, lostSessions, initializes } = traffic;
   return {
     calls,
-    sends: network.sends,
-    rest: { timers, exchanges: network.openExchanges, jobs: server.openJobs },
-    trace: server.trace,
+    sendsMs,
+    maxExchanges,
+    sessionsPerLoss: lostSessions > 0 ? (initializes - opened) / lostSessions : null,
+    renewals,
+    rest: {
+      timers: clock.timers,
+      exchanges: traffic.openExchanges,
+      jobs: world.countJobs(),
+      listeners,
+      rejections: leaks.rejections,
+    },
+    trace: journal.trace,
+  };
+}
+
+/** Sets up the servers, with networks to them. */
+function createWorld(scenario: Scenario, seed: number, clock: VirtualClock) {
+  const traffic = new Traffic();
+  const journal: Journal = { ledger: new Map(), trace: [] };
+  const servers = scenario.servers.map((behaviour) =>
+    new ServerModel(behaviour, seed, clock, journal)
+  );
+  const networks = new Map(servers.map((server, at) => [
+    toModelUrl(at),
+    new ModelNetwork(clock, server, scenario.servers[at]!.era, traffic),
+  ]));
+  const fetch: typeof globalThis.fetch = (input, init) =>
+    networks.get(String(input))!.fetch(input, init);
+  const needsCredentials = scenario.servers.some(({ expiryMs }) => expiryMs !== undefined);
+  return {
+    traffic,
+    journal,
+    countJobs: () => servers.reduce((sum, { openJobs }) => sum + openJobs, 0),
+    open({ client, settings = {} }: SimulateOptions, random: () => number): Promise<Caller> {
+      const { deadlineMs, watches } = scenario;
+      const urls = [...networks.keys()];
+      return CLIENTS[client]!({
+        ...{ urls, fetch, clock, random, deadlineMs, watches, settings },
+        ...(needsCredentials && {
+          authProvider: createAuthProvider(clock, () => void traffic.renewals++),
+        }),
+      });
+    },
   };
 }
 
@@ -103,6 +178,7 @@ async function place(
   } catch (error) {
     if (isClientError(error)) {
       const { code, delivery } = error;
+      record.isUnknown = code === "outcome_unknown";
       record.claimsNoRun = delivery === "not_sent" || delivery === "not_executed";
       end = `${code}, ${delivery}`;
     } else end = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

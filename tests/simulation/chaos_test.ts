@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { findDefects } from "../../bench/chaos/defects.ts";
 import { measure } from "../../bench/chaos/metrics.ts";
-import { type Scenario, SCENARIOS } from "../../bench/chaos/scenarios.ts";
+import type { Scenario } from "../../bench/chaos/scenario.ts";
+import { SCENARIOS } from "../../bench/chaos/scenarios.ts";
 import { type RunRecord, simulate } from "../../bench/chaos/simulate.ts";
 
 /** A scenario with a shorter load. */

@@ -1,11 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { VirtualClock } from "../../bench/chaos/clock.ts";
 import { drawLoad } from "../../bench/chaos/load.ts";
-import { measure, summarise } from "../../bench/chaos/metrics.ts";
 import { createRandomOf } from "../../bench/chaos/random.ts";
-import { type Fate, SCENARIOS, type ServerBehaviour } from "../../bench/chaos/scenarios.ts";
+import type { Fate, ServerBehaviour } from "../../bench/chaos/scenario.ts";
 import { drawServiceMs, type Reply, ServerModel } from "../../bench/chaos/server.ts";
-import type { CallRecord } from "../../bench/chaos/simulate.ts";
 
 const SERVER: ServerBehaviour = {
   era: "modern",
@@ -27,7 +25,7 @@ function createServer(behaviour: Partial<ServerBehaviour>) {
       refuse: ({ status }) => say(String(status))(),
       progress: (share) => say(`progress ${share}`)(),
       comment: say("comment"),
-      result: () => say(`result, effects: ${server.ledger.get(call)}`)(),
+      result: () => say(`result, effects: ${server.journal.ledger.get(call)}`)(),
       end: say("end"),
       reset: say("reset"),
     };
@@ -56,7 +54,12 @@ Deno.test("drawServiceMs has a median of 60 ms and a sigma of 0.5", () => {
 });
 
 Deno.test("drawLoad is Poisson at its rate, with its shares of effects", () => {
-  const calls = drawLoad({ callsPerSecond: 30, durationMs: 900_000 }, 1);
+  const calls = drawLoad({
+    callsPerSecond: 30,
+    durationMs: 900_000,
+    servers: [{}, {}],
+    instances: 5,
+  }, 1);
   const share = (tool: string) => calls.filter((call) => call.tool === tool).length / calls.length;
   assertNear(calls.length, 27_000, 500);
   assertNear(share("safe"), 0.7, 0.01);
@@ -71,7 +74,7 @@ Deno.test("ServerModel commits at half of the work, before it answers", async ()
   const { clock, server, said, send } = createServer({});
   send(0);
   await clock.run(() => clock.now() >= 50);
-  assertEquals(server.ledger.get(0), 1);
+  assertEquals(server.journal.ledger.get(0), 1);
   await runAll(clock);
   assertEquals(said, [
     "0 0 accept",
@@ -100,7 +103,7 @@ Deno.test("ServerModel cuts before the effect or after it", async () => {
     send(0);
     await runAll(clock);
     assertEquals(said.at(-1), `${at * 100} 0 ${how}`);
-    assertEquals(server.ledger.get(0) ?? 0, effects);
+    assertEquals(server.journal.ledger.get(0) ?? 0, effects);
     assertEquals(server.openJobs, 0);
   }
 });
@@ -111,7 +114,7 @@ Deno.test("ServerModel stops for a reader who is gone, if it honours that", asyn
     const onGone = send(0);
     clock.setTimer(40, onGone);
     await runAll(clock);
-    assertEquals(server.ledger.get(0) ?? 0, honoursDisconnect ? 0 : 1);
+    assertEquals(server.journal.ledger.get(0) ?? 0, honoursDisconnect ? 0 : 1);
     assertEquals(server.openJobs, 0);
   }
 });
@@ -133,7 +136,7 @@ Deno.test("ServerModel drips comments after its work and keeps no worker for the
     "600 0 comment",
   ]);
   assert(said.includes("200 1 result, effects: 1"));
-  assertEquals(server.ledger.get(0), 1);
+  assertEquals(server.journal.ledger.get(0), 1);
 });
 
 Deno.test("ServerModel refuses what is over its queue and over its rate", async () => {
@@ -158,7 +161,7 @@ Deno.test("ServerModel loses what runs when it goes down", async () => {
   await clock.run(() => server.isDown);
   assertEquals(said.filter((line) => line.includes("reset")), ["60 0 reset", "60 1 reset"]);
   await runAll(clock);
-  assertEquals([server.ledger.get(0), server.ledger.get(1)], [1, undefined]);
+  assertEquals([server.journal.ledger.get(0), server.journal.ledger.get(1)], [1, undefined]);
 });
 
 Deno.test("VirtualClock fires in order of time, then of setting, and forgets what is undone", async () => {
@@ -177,38 +180,32 @@ Deno.test("VirtualClock fires in order of time, then of setting, and forgets wha
   assertEquals([clock.now(), clock.timers], [20, 0]);
 });
 
-Deno.test("measure counts late successes, duplicates, false claims and the first good window", () => {
-  const scenario = { ...SCENARIOS[0]!, deadlineMs: 1_000, durationMs: 10_000, faultEndMs: 4_000 };
-  const calls: CallRecord[] = Array.from({ length: 100 }, (_, index) => ({
-    index,
-    atMs: index * 100,
-    tool: "unsafe",
-    settledMs: index * 100 + index,
-    success: true,
-    claimsNoRun: false,
-    effects: 1,
-  }));
-  Object.assign(calls[0]!, { settledMs: 5_000 });
-  Object.assign(calls[1]!, { success: false, claimsNoRun: true });
-  Object.assign(calls[2]!, { effects: 2 });
-  Object.assign(calls[41]!, { success: false });
-  const rest = { timers: 0, exchanges: 0, jobs: 0 };
-  const metrics = measure({ calls, sends: 110, rest, trace: [] }, scenario);
-  assertEquals(metrics, {
-    goodput: 0.97,
-    p50Ms: 50,
-    p99Ms: 99,
-    p999Ms: 5_000,
-    duplicates: 1,
-    misreported: 1,
-    amplification: 1.1,
-    recoveryMs: 250,
-    settledByDeadline: 0.99,
+Deno.test("VirtualClock lets the wall clock jump, and nothing that measures time notices", async () => {
+  const clock = new VirtualClock();
+  const startMs = clock.wall();
+  const seen: number[][] = [];
+  const look = () =>
+    void seen.push([clock.now(), clock.wall() - startMs, clock.trueWall() - startMs]);
+  clock.setModelTimer(10, () => clock.jumpWall(-3_600_000));
+  clock.setTimer(20, look);
+  await runAll(clock);
+  assertEquals(seen, [[20, -3_599_980, 20]]);
+});
+
+Deno.test("ServerModel floods with what happened since the last time, and only in its window", async () => {
+  const { clock, server } = createServer({
+    flood: { startMs: 20, endMs: 60, eventsPerSecond: 1_000 },
   });
-  const other = { ...metrics, goodput: 0.5, duplicates: 0, recoveryMs: null };
-  const summary = summarise([metrics, other, other]);
-  assertEquals(summary.goodput, 0.5);
-  assertEquals(summary.duplicates, 1);
-  assertEquals(summary.recoveryMs, null);
-  assertEquals(summary.worstSeedGoodput, 0.5);
+  const reports: number[][] = [];
+  const silent = () => {};
+  server.receive(0, {
+    ...{ accept: silent, refuse: silent, comment: silent, result: silent, end: silent },
+    reset: silent,
+    progress: (share, from = 0, count = 1) => reports.push([share, from, count]),
+  });
+  await runAll(clock);
+  const flood = reports.slice(0, -1);
+  assertEquals(reports.at(-1), [0.75, 0, 1]);
+  assertEquals(flood.reduce((sum, [, , count]) => sum + count!, 0), 35);
+  assertEquals(flood.map(([, from]) => from).slice(1), flood.map(([share]) => share).slice(0, -1));
 });
