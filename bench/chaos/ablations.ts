@@ -11,6 +11,15 @@ export interface Ablation {
 /** Every mechanism that can be turned off. */
 export const ABLATIONS: readonly Ablation[] = [
   { name: "one attempt", config: { maxAttempts: 1 } },
+  { name: "no budget", config: { retryBudget: { capacity: Infinity } } },
+  { name: "no outage", config: { breaker: { tripAfter: Infinity, tripShare: Infinity } } },
+  { name: "no pause", config: { breaker: { pauseAfter: Infinity } } },
+  { name: "no breaker", config: { breaker: { metricsOnly: true } } },
+  { name: "fixed limit", config: { limiter: { decreaseFactor: 1 } } },
+  { name: "no shedding", config: { queue: { shedFactor: 0 } } },
+  { name: "no hedge", config: { hedge: false } },
+  { name: "no idle limit", config: { progressIdleTimeoutMs: Infinity } },
+  { name: "sessions not replaced", config: { onSessionLoss: "error" } },
   { name: "no limit of places", config: { poolSize: 10_000 } },
 ];
 

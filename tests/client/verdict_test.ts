@@ -1,19 +1,36 @@
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import { classifyAttempt, concludeExecution } from "../../src/client/verdict.ts";
+import {
+  type AttemptSituation,
+  classifyAttempt,
+  concludeExecution,
+} from "../../src/client/verdict.ts";
 import { ERROR_CODES, type ErrorCode } from "../../src/errors/codes.ts";
-import { DELIVERIES, EFFECTS } from "../../src/errors/delivery.ts";
+import { DELIVERIES, type Effect, EFFECTS } from "../../src/errors/delivery.ts";
 import { createClientError, OutcomeUnknownError } from "../../src/errors/errors.ts";
 import type { FailedAttempt } from "../../src/resilience/retry.ts";
 
 const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 
+/** The usual situation, but for what is said. */
+function during(effect: Effect, other: Partial<AttemptSituation> = {}): AttemptSituation {
+  return {
+    effect,
+    mayRepair: true,
+    replacesSession: true,
+    connectionEnded: false,
+    gateIsShut: false,
+    ...other,
+  };
+}
+
 /** What a failure costs if it is repeated; without a row, an attempt and a wait. */
 const COSTS: Partial<Record<ErrorCode, Partial<FailedAttempt> | "never">> = {
+  circuit_open: "never",
   pool_timeout: "never",
   pool_full: "never",
   shed: "never",
   session_lost: { repaired: true },
-  connection_refused: { counts: false },
+  connection_refused: { counts: false, free: false },
 };
 
 Deno.test("classifyAttempt() repeats what effect and delivery allow, by code at its own cost", () => {
@@ -29,9 +46,9 @@ Deno.test("classifyAttempt() repeats what effect and delivery allow, by code at 
           temporary: error.temporary,
           retryAfterMs: 7,
           throttled: code === "rate_limited",
-          ...cost,
+          ...(cost ?? { free: false }),
         };
-        const failed = classifyAttempt(error, effect, false);
+        const failed = classifyAttempt(error, during(effect));
         assertEquals(failed, expected, `${code}, ${delivery}, ${effect}`);
       }
     }
@@ -40,16 +57,43 @@ Deno.test("classifyAttempt() repeats what effect and delivery allow, by code at 
 
 Deno.test("classifyAttempt() never repeats a foreign error", () => {
   for (const foreign of [new TypeError("a defect"), undefined, "text", { code: "rate_limited" }]) {
-    assertEquals(classifyAttempt(foreign, "safe", false), undefined);
+    assertEquals(classifyAttempt(foreign, during("safe")), undefined);
   }
 });
 
-Deno.test("C7 classifyAttempt() has a lost session replaced once", () => {
+Deno.test("C7 classifyAttempt() has a lost session replaced once, unless sessions hold state", () => {
   const lost = createClientError("session_lost", "Injected");
-  assertEquals(classifyAttempt(lost, "unsafe", false)?.repaired, true);
-  assertEquals(classifyAttempt(lost, "unsafe", true), undefined);
+  assertEquals(classifyAttempt(lost, during("unsafe"))?.repaired, true);
+  assertEquals(classifyAttempt(lost, during("unsafe", { mayRepair: false })), undefined);
+  assertEquals(classifyAttempt(lost, during("unsafe", { replacesSession: false })), undefined);
   const limited = createClientError("rate_limited", "Injected");
-  assertEquals(classifyAttempt(limited, "unsafe", true)?.delivery, "not_executed");
+  const failed = classifyAttempt(limited, during("unsafe", { mayRepair: false }));
+  assertEquals([failed?.delivery, failed?.repaired], ["not_executed", undefined]);
+});
+
+Deno.test("C10 classifyAttempt() has a connection that ended replaced once, if nothing ran", () => {
+  const refused = createClientError("protocol_error", "Injected", { delivery: "not_executed" });
+  const ended = during("unsafe", { connectionEnded: true });
+  const repaired = classifyAttempt(refused, ended);
+  assertEquals([repaired?.repaired, repaired?.temporary], [true, true]);
+  const again = classifyAttempt(refused, { ...ended, mayRepair: false });
+  assertEquals([again?.repaired, again?.temporary], [undefined, false]);
+  assertEquals(classifyAttempt(refused, during("unsafe"))?.repaired, undefined);
+  const cut = createClientError("connection_lost", "Injected");
+  const lost = classifyAttempt(cut, during("safe", { connectionEnded: true }));
+  assertEquals([lost?.repaired, lost?.temporary], [undefined, true]);
+});
+
+Deno.test("K12 classifyAttempt() charges nothing while the gate is shut for what did not run", () => {
+  for (const code of CODES) {
+    for (const delivery of DELIVERIES) {
+      const error = createClientError(code, "Injected", { delivery });
+      const failed = classifyAttempt(error, during("safe", { gateIsShut: true }));
+      if (failed === undefined || failed.repaired) continue;
+      const proved = delivery === "not_sent" || delivery === "not_executed";
+      assertEquals(failed.free, proved, `${code}, ${delivery}`);
+    }
+  }
 });
 
 Deno.test("C2 classifyAttempt() repeats a full wait for a lease, free, only if a passing failure caused it", () => {
@@ -73,7 +117,7 @@ Deno.test("C2 classifyAttempt() repeats a full wait for a lease, free, only if a
         repaired: true,
       }
       : undefined;
-    assertEquals(classifyAttempt(error, "unsafe", false), expected, String(cause));
+    assertEquals(classifyAttempt(error, during("unsafe")), expected, String(cause));
   }
 });
 
