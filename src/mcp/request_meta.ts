@@ -15,6 +15,7 @@ const PROTOCOL_KEYS: readonly string[] = [
 
 /** Returns the metadata of a request (`_meta`) that the protocol does not set itself. */
 export function toRequestMeta({ meta, trace }: ExecutionRequest): JsonObject {
+  if (meta === undefined) return { ...trace };
   const merged: Record<string, JsonObject[string]> = { ...meta, ...trace };
   for (const key of PROTOCOL_KEYS) delete merged[key];
   return merged;
