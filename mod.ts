@@ -111,15 +111,7 @@ export type {
 export { ProgressTracker } from "./src/progress/tracker.ts";
 
 export { AutoMCPClient } from "./src/client/client.ts";
-export type {
-  ClientConfig,
-  GroupConfig,
-  GroupPolicy,
-  IdempotencyKey,
-  OperationPolicy,
-  ServerPolicy,
-  TraceAttempt,
-} from "./src/client/config.ts";
+export type { ClientConfig, GroupConfig, TraceAttempt } from "./src/client/config.ts";
 export type { ClientEvent, ExecutionEventFacts, ServerEvent } from "./src/client/events.ts";
 export type { Execution, ExecutionResponse } from "./src/client/execution.ts";
 export { ClientGroup, type DescribeOptions } from "./src/client/group.ts";
@@ -129,6 +121,12 @@ export type {
   GroupOperation,
   RetryExecuteOptions,
 } from "./src/client/options.ts";
+export type {
+  GroupPolicy,
+  IdempotencyKey,
+  OperationPolicy,
+  ServerPolicy,
+} from "./src/client/policy.ts";
 export type {
   AttemptOptions,
   Connection,

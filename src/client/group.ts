@@ -7,9 +7,10 @@ import { repeat } from "../resilience/retry.ts";
 import { withDeadline } from "./abort.ts";
 import type { CallPolicy, GroupContext } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
-import { type OperationPolicy, TIMEOUT_RULE, type ResolvedGroup } from "./config.ts";
+import type { ResolvedGroup } from "./config.ts";
 import { resolveEffect } from "./effect.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
+import { type OperationPolicy, TIMEOUT_RULE } from "./policy.ts";
 import type { JsonObject, JsonValue, OperationDescriptor } from "./ports.ts";
 import {
   EXECUTE_RULES,

@@ -3,7 +3,7 @@ import type { OptionRules } from "../errors/misuse.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import type { Priority } from "../resilience/pool_options.ts";
 import type { RetryPolicy } from "../resilience/retry.ts";
-import { TIMEOUT_RULE } from "./config.ts";
+import { TIMEOUT_RULE } from "./policy.ts";
 import type { Era, OperationDescriptor, ServerInfo, TraceContext } from "./ports.ts";
 
 /** How one execution differs from its group's policy. */

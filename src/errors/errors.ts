@@ -56,7 +56,7 @@ export class ClientError extends Error {
    */
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts);
-    const [, delivery, temporary, health] = factsOf(code);
+    const [, delivery, temporary, health = "answered"] = factsOf(code);
     this.code = code;
     this.delivery = facts.delivery ?? delivery;
     this.temporary = facts.temporary ?? temporary;
@@ -268,10 +268,13 @@ export class CancelledError extends ClientError {
 const [TEMPORARY, LASTING] = [true, false];
 
 /** Abbreviations of what an error says of its server. */
-const [HARD, PUSHBACK, ANSWERED, NONE] = ["hard", "pushback", "answered", "none"] as const;
+const [HARD, PUSHBACK, NONE] = ["hard", "pushback", "none"] as const;
 
-/** What follows from a code alone: class, what is proved, whether the cause may pass, and health. */
-type CodeFacts = readonly [typeof ClientError, Delivery, boolean, HealthEvidence];
+/**
+ * What follows from a code alone: the class, what is proved, whether the cause may pass, and what it
+ * says of the server, unless that is `"answered"`.
+ */
+type CodeFacts = readonly [typeof ClientError, Delivery, boolean, HealthEvidence?];
 
 /** Codes with which an endpoint refuses a request for good, before anything runs. */
 type RefusalCode =
@@ -282,7 +285,7 @@ type RefusalCode =
   | "invalid_request"
   | "method_not_allowed";
 
-const REFUSAL: CodeFacts = [ClientError, "not_executed", LASTING, ANSWERED];
+const REFUSAL: CodeFacts = [ClientError, "not_executed", LASTING];
 
 const CODE_FACTS: Record<Exclude<ErrorCode, RefusalCode>, CodeFacts> = {
   cancelled: [CancelledError, "unknown", LASTING, NONE],
@@ -290,24 +293,24 @@ const CODE_FACTS: Record<Exclude<ErrorCode, RefusalCode>, CodeFacts> = {
   connection_lost: [ConnectionError, "unknown", TEMPORARY, HARD],
   connection_refused: [ConnectionError, "not_sent", TEMPORARY, HARD],
   deadline_exceeded: [DeadlineExceededError, "unknown", TEMPORARY, NONE],
-  forbidden: [AuthenticationError, "not_executed", LASTING, ANSWERED],
-  group_not_found: [OperationError, "not_executed", LASTING, ANSWERED],
+  forbidden: [AuthenticationError, "not_executed", LASTING],
+  group_not_found: [OperationError, "not_executed", LASTING],
   internal: [ClientError, "unknown", LASTING, NONE],
-  invalid_arguments: [OperationError, "unknown", LASTING, ANSWERED],
-  invalid_result: [OperationError, "executed", LASTING, ANSWERED],
-  operation_failed: [OperationError, "unknown", LASTING, ANSWERED],
-  operation_not_found: [OperationError, "not_executed", LASTING, ANSWERED],
-  outcome_unknown: [OutcomeUnknownError, "unknown", LASTING, ANSWERED],
+  invalid_arguments: [OperationError, "unknown", LASTING],
+  invalid_result: [OperationError, "executed", LASTING],
+  operation_failed: [OperationError, "unknown", LASTING],
+  operation_not_found: [OperationError, "not_executed", LASTING],
+  outcome_unknown: [OutcomeUnknownError, "unknown", LASTING],
   pool_closed: [ResourceExhaustedError, "not_sent", LASTING, NONE],
   pool_full: [ResourceExhaustedError, "not_sent", TEMPORARY, NONE],
   pool_timeout: [ResourceExhaustedError, "not_sent", TEMPORARY, NONE],
-  protocol_error: [ProtocolError, "unknown", LASTING, ANSWERED],
+  protocol_error: [ProtocolError, "unknown", LASTING],
   rate_limited: [RetryableError, "not_executed", TEMPORARY, PUSHBACK],
-  server_unauthorized: [AuthenticationError, "not_executed", LASTING, ANSWERED],
+  server_unauthorized: [AuthenticationError, "not_executed", LASTING],
   session_lost: [ConnectionError, "not_executed", TEMPORARY, NONE],
   shed: [ResourceExhaustedError, "not_sent", TEMPORARY, NONE],
   shutting_down: [RetryableError, "not_executed", TEMPORARY, PUSHBACK],
-  unauthorized: [AuthenticationError, "not_executed", LASTING, ANSWERED],
+  unauthorized: [AuthenticationError, "not_executed", LASTING],
   unavailable: [RetryableError, "unknown", TEMPORARY, HARD],
 };
 

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { GroupPolicy, ServerPolicy } from "../client/config.ts";
+import type { GroupPolicy, ServerPolicy } from "../client/policy.ts";
 import { createClientError } from "../errors/errors.ts";
 import type { Auth } from "./auth.ts";
 import { expandVariables } from "./variables.ts";

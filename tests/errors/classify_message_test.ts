@@ -63,10 +63,3 @@ Deno.test("C7 toClientError() takes no other answer for a lost session, though o
     assertEquals(toClientError(evidence, { effect: "safe" }).code, code, `${status} ${rpcCode}`);
   }
 });
-
-Deno.test("C13 toClientError() reads what a fresh list lacks only into -32602", () => {
-  for (const code of [-32603, -32000, 7]) {
-    const evidence: Evidence = { kind: "rpc", code, operationKnown: false };
-    assertEquals(toClientError(evidence, { effect: "safe" }).code, "operation_failed");
-  }
-});

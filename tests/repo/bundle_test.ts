@@ -23,9 +23,9 @@ const MCP = [...SDK, "eventsource-parser"];
 const CHILD = ["cross-spawn", "isexe", "path-key", "shebang-command", "shebang-regex", "which"];
 
 const BUDGETS: readonly Budget[] = [
-  { entry: `export * from "./mod.ts";`, packages: [], maxBytes: 12_000 },
-  { entry: `export { retry } from "./mod.ts";`, packages: [], maxBytes: 3_000 },
-  { entry: `export * from "./src/edge/mod.ts";`, packages: [], maxBytes: 8_000 },
+  { entry: `export * from "./mod.ts";`, packages: [], maxBytes: 22_000 },
+  { entry: `export { retry } from "./mod.ts";`, packages: [], maxBytes: 3_300 },
+  { entry: `export * from "./src/edge/mod.ts";`, packages: [], maxBytes: 8_192 },
   { entry: `export * from "./src/executions/mod.ts";`, packages: [], maxBytes: 3_000 },
   { entry: `export * from "./src/mcp/mod.ts";`, packages: MCP, maxBytes: 113_000 },
   {
@@ -97,5 +97,5 @@ for (const { entry, packages, maxBytes, platform } of BUDGETS) {
 Deno.test("bundle gate sees a package that one import drags in", async () => {
   const bundled = await bundle(`export { ProtocolError } from "@modelcontextprotocol/client";`);
   assertEquals(bundled.packages.includes("@modelcontextprotocol/client"), true);
-  assertGreater(bundled.gzipBytes, 12_000);
+  assertGreater(bundled.gzipBytes, 22_000);
 });
