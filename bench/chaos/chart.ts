@@ -6,7 +6,7 @@ const WIDTH = 760;
 const BARS = { left: 134, right: 500, top: 62, step: 24, height: 12 };
 const COLUMN_ENDS = [556, 622, 688, 750];
 const COLUMN_TITLES = ["goodput", "p99", "sends/call", "twice"];
-const LINES = { left: 40, right: 750, height: 170 };
+const LINES = { left: 48, right: 750, height: 170 };
 const SECOND_MS = 1_000;
 /** Colours and dashes tell the clients apart, for light pages and for dark ones. */
 const LIGHT = ["#0550ae", "#57606a", "#8250df", "#bc4c00", "#1a7f37"];

@@ -64,7 +64,7 @@ function toReport(
 
 /** Compares the clients, and returns whether AutoMCP did all that it must. */
 async function compare(options: Options, signal: AbortSignal): Promise<boolean> {
-  const { clients, seeds, file, folder } = options;
+  const { clients, folder } = options;
   const contestants = clients.map((client) => ({ name: client, client, settings: {} }));
   const reports: ScenarioReport[] = [];
   await run(options, contestants, signal, (report) => {
@@ -73,9 +73,7 @@ async function compare(options: Options, signal: AbortSignal): Promise<boolean> 
   });
   console.log("Goodput % / p99 s / duplicates / sends per call\n");
   console.log(toOverview(reports));
-  if (file !== undefined) {
-    await Deno.writeTextFile(file, `${JSON.stringify(toDocument(reports, seeds), null, 2)}\n`);
-  }
+  await writeDocument(reports, options);
   if (folder !== undefined) {
     await Deno.mkdir(folder, { recursive: true });
     for (const report of reports) {
@@ -106,7 +104,16 @@ async function ablate(options: Options, signal: AbortSignal): Promise<boolean> {
   await run(options, [all, ...without], signal, (report) => void reports.push(report));
   console.log("Goodput % / p99 s / sends per call, and what each changes by being turned off\n");
   console.log(toAblationTable(reports));
+  await writeDocument(reports, options);
   return true;
+}
+
+async function writeDocument(
+  reports: readonly ScenarioReport[],
+  { file, seeds }: Options,
+): Promise<void> {
+  if (file === undefined) return;
+  await Deno.writeTextFile(file, `${JSON.stringify(toDocument(reports, seeds), null, 2)}\n`);
 }
 
 /** One line that rewrites itself on a terminal, one per run elsewhere; apart from the tables. */

@@ -19,8 +19,9 @@ same figures, byte by byte.
   --json      a file for the figures: ratios 0 to 1, times in milliseconds
   --charts    a directory for a picture of each scenario
   --check     holds AutoMCP against the release targets, which are for the seeds 1-30
-  --ablate    AutoMCP alone, with each of its mechanisms turned off:
-              ${ABLATIONS.map(({ name }) => name).join(", ")}
+  --ablate    instead of all this, AutoMCP alone, whole and with each of these turned off:
+              ${ABLATIONS.map(({ name }) => name).join(", ")};
+              takes --scenario, --seeds, --jobs and --json
 
 Figures are medians over the seeds; duplicates, misreported, left and settledByDeadline are the worst
 of them. Ends with 1 if AutoMCP does anything twice, misreports it, misses a deadline, leaves anything
@@ -57,6 +58,8 @@ export function parseOptions(args: string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
+  const excluded = (["clients", "charts", "check"] as const).find((name) => values[name]);
+  if (values.ablate && excluded !== undefined) refuse("--ablate", `with --${excluded}`);
   const ids = pickNames("--scenario", SCENARIOS.map(({ id }) => id), values.scenario);
   if (!/^[1-9]\d{0,2}$/.test(values.jobs)) refuse("--jobs", values.jobs);
   return {

@@ -8,7 +8,7 @@ export interface Reply {
   /** The call is taken: the head of its stream leaves. */
   accept(): void;
   refuse(refusal: Refusal): void;
-  /** Reports so many shares of the work, evenly up to the last. */
+  /** Reports how much of the work is done: in so many events, evenly from one share to another. */
   progress(share: number, from?: number, count?: number): void;
   comment(): void;
   result(padBytes: number): void;

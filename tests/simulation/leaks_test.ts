@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
 import { countLeaks } from "../../bench/chaos/leaks.ts";
 
@@ -44,7 +45,7 @@ Deno.test("countLeaks counts rejections that nobody hears of", async () => {
   try {
     Promise.reject(new Error("unheard"));
     Promise.reject(new Error("heard")).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve));
+    await new Promise<void>((resolve) => void setImmediate(resolve));
     assertEquals(leaks.rejections, 1);
   } finally {
     leaks.restore();

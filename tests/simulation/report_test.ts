@@ -175,6 +175,7 @@ Deno.test("parseOptions takes lists and ranges, and refuses what it does not kno
       ["--seeds", "3-1"],
       ["--seeds", "x"],
       ["--jobs", "0"],
+      ["--ablate", "--check"],
     ]
   ) assertThrows(() => parseOptions(args), TypeError, args[0]);
 });
