@@ -1,7 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import type { HealthEvidence } from "../../src/errors/health.ts";
 import { CircuitBreaker } from "../../src/resilience/breaker.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
+import { createRandom } from "../support/random.ts";
 import { createBreaker } from "./breaker_support.ts";
+import { QuickClock } from "./support.ts";
 
 Deno.test("B3 CircuitBreaker tells of a pause of no length before it tells of its end", () => {
   const { breaker, transitions, record } = createBreaker({ pauseRatio: 0 });
@@ -69,4 +72,278 @@ Deno.test("E5 CircuitBreaker goes on when its listener throws, and reports it in
   await settle();
   removeEventListener("error", report);
   assertEquals(reported, ["isolated"]);
+});
+
+/** What a letter of a pattern says. */
+const EVIDENCE: Record<string, HealthEvidence> = {
+  H: "hard",
+  O: "overload",
+  P: "pushback",
+  A: "answered",
+  N: "none",
+};
+
+Deno.test("B1 B2 B3 CircuitBreaker counts streaks of hard failures and of pushbacks as it should", () => {
+  const table: [string, string][] = [
+    ["HHHH", "closed"],
+    ["HHHHH", "open"],
+    ["OHOHO", "open"],
+    ["HHHHAHHHH", "closed"],
+    ["HHHHPHHHH", "closed"],
+    ["HHHHNH", "open"],
+    ["NNNNNNNNNNNNNNNNNNNNNNNNN", "closed"],
+    ["PPPP", "closed"],
+    ["PPPPP", "paused"],
+    ["PPPPAPPPP", "closed"],
+    ["PPPPNP", "paused"],
+    // A hard failure does not end the streak of pushbacks.
+    ["PPHPPHP", "paused"],
+    ["AAAAAAAAAAAAAAAAAAAAAAAA", "closed"],
+  ];
+  for (const [pattern, state] of table) {
+    const { breaker, record } = createBreaker();
+    for (const letter of pattern) record(EVIDENCE[letter]!);
+    assertEquals(breaker.state, state, pattern);
+  }
+});
+
+Deno.test("B2 CircuitBreaker trips at 80 % of at least 20 results within 10 s", async () => {
+  const feed = (pattern: string) => {
+    const fixture = createBreaker();
+    for (const letter of pattern) fixture.record(EVIDENCE[letter]!);
+    return fixture;
+  };
+  // Four hard failures, then an answer: never five in a row.
+  const share80 = "HHHHA".repeat(4);
+  assertEquals(feed(share80.slice(0, -1)).breaker.state, "closed");
+  assertEquals(feed(share80).breaker.state, "open");
+  assertEquals(feed(share80.replace("A", "P")).breaker.state, "open");
+  assertEquals(feed(share80.replace("H", "A")).breaker.state, "closed");
+  // A none is no result.
+  assertEquals(feed(share80.slice(0, -1) + "N").breaker.state, "closed");
+  const old = feed(share80.slice(0, 10));
+  await old.clock.advance(10_000);
+  for (const letter of share80.slice(0, 10)) old.record(EVIDENCE[letter]!);
+  assertEquals([old.breaker.state, old.breaker.stats().results], ["closed", 10]);
+});
+
+Deno.test("B2 CircuitBreaker starts the window of each closed empty", async () => {
+  const { clock, breaker, record } = createBreaker();
+  for (let i = 0; i < 4; i++) record("hard", 4), record("answered");
+  assertEquals([breaker.state, breaker.stats().results], ["open", 0]);
+  await clock.advance(500);
+  assert(breaker.beginCheck());
+  breaker.endCheck("answered");
+  record("hard", 4);
+  assertEquals([breaker.state, breaker.stats().results], ["closed", 4]);
+  record("answered");
+  record("pushback", 5);
+  assertEquals([breaker.state, breaker.stats()], ["paused", {
+    ...{ state: "paused", generation: 5, results: 0, failures: 0, trips: 1, pauses: 1 },
+  }]);
+});
+
+Deno.test("B3 CircuitBreaker pauses for the longest hint of the streak × ratio × U(0.8, 1.2)", () => {
+  type Row = [hints: (number | undefined)[], draw: number, waitMs: number, pauseRatio?: number];
+  const table: Row[] = [
+    [[1_000, 4_000, 2_000, undefined, 0], 0.5, 2_000],
+    [[1_000, 4_000, 2_000, 1, 1], 0, 1_600],
+    [[1_000, 4_000, 2_000, 1, 1], 1, 2_400],
+    [[undefined, undefined, undefined, undefined, undefined], 0.5, 500],
+    [[90_000, 1, 1, 1, 1], 0.5, 30_000],
+    [[2_000, 1, 1, 1, 1], 0, 2_000, 1],
+    [[2_000, 1, 1, 1, 1], 0.5, 2_000, 1],
+    [[2_000, 1, 1, 1, 1], 1, 2_400, 1],
+    [[2_000, 1, 1, 1, 1], 0, 3_200, 2],
+    [[2_000, 1, 1, 1, 1], 0, 1_584, 0.99],
+    [[90_000, 1, 1, 1, 1], 0, 60_000, 1],
+  ];
+  for (const [hints, draw, waitMs, pauseRatio] of table) {
+    const options = pauseRatio === undefined ? {} : { pauseRatio };
+    const { breaker, record, transitions } = createBreaker(options, () => draw);
+    for (const hintMs of hints) record("pushback", 1, hintMs);
+    assertEquals([breaker.state, Math.round(breaker.waitMs)], ["paused", waitMs], `${hints}`);
+    assertEquals(Math.round(transitions[0]!.waitMs!), waitMs);
+  }
+});
+
+Deno.test("B3 CircuitBreaker forgets the hint of a streak that an answer ended", () => {
+  const { breaker, record } = createBreaker();
+  record("pushback", 4, 50_000);
+  record("answered");
+  record("pushback", 5, 2_000);
+  assertEquals([breaker.state, breaker.waitMs], ["paused", 1_000]);
+});
+
+Deno.test("B3 B4 CircuitBreaker leaves a pause by time alone, not by what comes late", async () => {
+  const { clock, breaker, record } = createBreaker();
+  const { generation } = breaker;
+  record("pushback", 5, 4_000);
+  for (const evidence of ["answered", "hard", "pushback"] as const) {
+    for (let i = 0; i < 20; i++) breaker.record(evidence, generation);
+  }
+  breaker.recover();
+  assertEquals([breaker.beginCheck(), breaker.state, breaker.waitMs], [false, "paused", 2_000]);
+  await clock.advance(1_999);
+  assertEquals([breaker.isShut, breaker.waitMs], [true, 1]);
+  await clock.advance(1);
+  assertEquals([breaker.isShut, breaker.waitMs], [false, Infinity]);
+});
+
+Deno.test("B4 CircuitBreaker adds 1 to the generation with every transition, and tells of each", async () => {
+  const { clock, breaker, record, transitions } = createBreaker();
+  record("hard", 5);
+  await clock.advance(375);
+  breaker.beginCheck();
+  breaker.endCheck("hard");
+  await clock.advance(562.5);
+  breaker.beginCheck();
+  breaker.endCheck("answered");
+  breaker.isolate();
+  breaker.close();
+  breaker.close();
+  assertEquals(transitions, [
+    { from: "closed", to: "open", generation: 2, waitMs: 375 },
+    { from: "open", to: "half_open", generation: 3 },
+    { from: "half_open", to: "open", generation: 4, waitMs: 562.5 },
+    { from: "open", to: "half_open", generation: 5 },
+    { from: "half_open", to: "closed", generation: 6 },
+    { from: "closed", to: "isolated", generation: 7 },
+    { from: "isolated", to: "closed", generation: 8 },
+  ]);
+});
+
+Deno.test("B5 CircuitBreaker lets one check begin when it is due, and ends by an answer alone", async () => {
+  const table: [HealthEvidence, string][] = [
+    ["answered", "closed"],
+    ["hard", "open"],
+    ["overload", "open"],
+    ["pushback", "open"],
+    ["none", "open"],
+  ];
+  for (const [evidence, state] of table) {
+    const { clock, breaker, record } = createBreaker();
+    assertEquals(breaker.beginCheck(), false);
+    record("hard", 5);
+    await clock.advance(374);
+    assertEquals([breaker.beginCheck(), breaker.waitMs], [false, 1]);
+    await clock.advance(1);
+    assertEquals([breaker.beginCheck(), breaker.beginCheck()], [true, false]);
+    assertEquals([breaker.isShut, breaker.waitMs], [true, Infinity]);
+    breaker.endCheck(evidence);
+    assertEquals(breaker.state, state, evidence);
+    breaker.endCheck("answered");
+    assertEquals(breaker.state, state, "ended already");
+  }
+});
+
+Deno.test("B5 CircuitBreaker keeps k until it was closed for 10 s without a trip", async () => {
+  for (const [healthyMs, waitMs] of [[9_999, 500 * 1.5 ** 2 * 0.75], [10_000, 375]] as const) {
+    const { clock, breaker, record } = createBreaker();
+    record("hard", 5);
+    for (const evidence of ["hard", "hard", "answered"] as const) {
+      await clock.advance(breaker.waitMs);
+      breaker.beginCheck();
+      breaker.endCheck(evidence);
+    }
+    // A pause in between is no trip.
+    record("pushback", 5);
+    await clock.advance(healthyMs);
+    record("hard", 5);
+    assertEquals([breaker.state, breaker.waitMs], ["open", waitMs]);
+  }
+});
+
+Deno.test("B5 CircuitBreaker of a server that flaps counts the 30 s from its first outage on", async () => {
+  const { clock, breaker, record } = createBreaker({}, () => 1);
+  for (let flap = 0; flap < 6; flap++) {
+    record("hard", 5);
+    for (const evidence of ["hard", "hard", "hard", "answered"] as const) {
+      await clock.advance(breaker.waitMs);
+      breaker.beginCheck();
+      breaker.endCheck(evidence);
+    }
+  }
+  record("hard", 5);
+  assert(clock.now() > 30_000 && breaker.waitMs > 2_000, `${clock.now()} ${breaker.waitMs}`);
+});
+
+Deno.test("B5 CircuitBreaker closes by another sign of life, but not where it was shut by hand", () => {
+  const { breaker, record } = createBreaker();
+  breaker.recover();
+  assertEquals(breaker.generation, 1);
+  record("hard", 5);
+  breaker.recover();
+  assertEquals(breaker.state, "closed");
+  breaker.isolate();
+  breaker.recover();
+  assertEquals(breaker.state, "isolated");
+});
+
+Deno.test("B8 CircuitBreaker.close() ends every state, and with it what the outage had cost", async () => {
+  const { clock, breaker, record } = createBreaker();
+  record("hard", 5);
+  await clock.advance(375);
+  breaker.beginCheck();
+  breaker.endCheck("hard");
+  breaker.close();
+  assertEquals(breaker.state, "closed");
+  record("hard", 5);
+  assertEquals(breaker.waitMs, 375);
+  breaker.beginCheck();
+  breaker.close();
+  record("pushback", 5);
+  breaker.close();
+  breaker.isolate();
+  breaker.endCheck("answered");
+  assertEquals(breaker.state, "isolated");
+  breaker.close();
+  assertEquals([breaker.state, breaker.waitMs], ["closed", Infinity]);
+});
+
+Deno.test("B8 CircuitBreaker with metricsOnly counts and never shuts by itself", () => {
+  const { breaker, record } = createBreaker({ metricsOnly: true });
+  record("hard", 25);
+  record("pushback", 25);
+  assertEquals(breaker.stats(), {
+    ...{ state: "closed", generation: 1, results: 50, failures: 25, trips: 0, pauses: 0 },
+  });
+});
+
+Deno.test("CircuitBreaker shuts as its options say", () => {
+  const { record: one, breaker: tripped } = createBreaker({ tripAfter: 1 });
+  one("hard");
+  assertEquals(tripped.state, "open");
+  const { record: two, breaker: paused } = createBreaker({ pauseAfter: 1 });
+  two("pushback");
+  assertEquals(paused.state, "paused");
+  const never = createBreaker({ tripAfter: Infinity, tripShare: 1.1, pauseAfter: Infinity });
+  never.record("hard", 100);
+  never.record("pushback", 100);
+  assertEquals(never.breaker.state, "closed");
+  const half = createBreaker({ tripShare: 0.5 });
+  for (let i = 0; i < 10; i++) half.record("hard"), half.record("answered");
+  assertEquals(half.breaker.state, "open");
+});
+
+Deno.test("B5 CircuitBreakers of 200 clients of one server do not check in phase", () => {
+  const rounds: number[][] = [];
+  for (let seed = 0; seed < 200; seed++) {
+    const clock = new QuickClock();
+    const breaker = new CircuitBreaker({}, { clock, random: createRandom(seed) });
+    for (let i = 0; i < 5; i++) breaker.record("hard", breaker.generation);
+    for (let k = 0; k < 8; k++) {
+      clock.jump(breaker.waitMs);
+      assert(breaker.beginCheck());
+      (rounds[k] ??= []).push(clock.now());
+      breaker.endCheck("hard");
+    }
+  }
+  for (const [k, atMs] of rounds.entries()) {
+    const slots = Object.groupBy(atMs, (ms) => Math.floor(ms / 25));
+    const most = Math.max(...Object.values(slots).map((slot) => slot!.length));
+    // In phase, it would be all 200 of them.
+    assert(most <= 34 && new Set(atMs).size > 190, `${most} at once in round ${k}`);
+    if (k > 4) assert(most <= 12, `${most} at once in round ${k}`);
+  }
 });

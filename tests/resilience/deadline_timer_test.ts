@@ -47,3 +47,58 @@ Deno.test("DeadlineTimer.watch() may be called by what it calls back", async () 
   await clock.advance(50);
   assertEquals([called, clock.timers], [[20, 40], 0]);
 });
+
+Deno.test("DeadlineTimer.after() calls back when its time is over, beside the deadlines", async () => {
+  const { clock, after, timer } = create();
+  const called: string[] = [];
+  timer.watch(after(20), () => called.push(`deadline ${clock.now()}`));
+  timer.after(10, () => called.push(`time ${clock.now()}`));
+  const undo = timer.after(5, () => called.push("undone"));
+  timer.after(Infinity, () => called.push("never"));
+  undo();
+  undo();
+  assertEquals(clock.timers, 1);
+  await clock.advance(100);
+  assertEquals([called, clock.timers], [["time 10", "deadline 20"], 0]);
+});
+
+Deno.test("DeadlineTimer.after() may be undone by what is called back, and undo what is due with it", async () => {
+  const { clock, timer } = create();
+  const called: string[] = [];
+  const undos = new Map<string, () => void>();
+  for (const [name, other] of [["one", "two"], ["two", "one"]] as const) {
+    undos.set(
+      name,
+      timer.after(10, () => {
+        called.push(name);
+        undos.get(other)!();
+        undos.get(name)!();
+      }),
+    );
+  }
+  await clock.advance(10);
+  assertEquals([called, clock.timers], [["one"], 0]);
+});
+
+Deno.test("DeadlineTimer waits longer than any timer can", async () => {
+  const { clock, timer } = create();
+  const called: number[] = [];
+  const farMs = 3 * 2 ** 31;
+  timer.after(farMs, () => called.push(clock.now()));
+  await clock.advance(farMs - 1);
+  assertEquals([called, clock.timers], [[], 1]);
+  await clock.advance(1);
+  assertEquals([called, clock.timers], [[farMs], 0]);
+});
+
+Deno.test("F3 DeadlineTimer.after() of no time at all calls back in a task of its own, once", async () => {
+  const { clock, timer } = create();
+  const called: string[] = [];
+  timer.after(0, () => {
+    called.push("first");
+    if (called.length < 2) timer.after(0, () => called.push("second"));
+  });
+  assertEquals(called, []);
+  await clock.advance(0);
+  assertEquals([called, clock.timers], [["first", "second"], 0]);
+});
