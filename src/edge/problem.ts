@@ -10,7 +10,7 @@ import {
   type ErrorFacts,
   type HealthEvidence,
 } from "../errors/errors.ts";
-import { parseRetryAfter } from "../resilience/retry_after.ts";
+import { readRetryAfter } from "../resilience/retry_after.ts";
 import { readText } from "./body.ts";
 
 /** The longest problem document that is read, in bytes. */
@@ -77,7 +77,7 @@ export async function responseToError(
   }
   // A redirect is not followed: it would carry the key and the arguments to another place.
   const status = response.type === "opaqueredirect" ? 302 : response.status;
-  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), wallMs);
+  const retryAfterMs = readRetryAfter(response.headers, wallMs);
   const evidence: Evidence = response.ok
     ? { kind: "unusable_answer" }
     : { kind: "http", status, ...(retryAfterMs !== undefined && { retryAfterMs }) };

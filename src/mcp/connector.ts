@@ -4,6 +4,7 @@ import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { ModernCaller } from "./modern_caller.ts";
 import { openConnection } from "./open.ts";
+import { shareRefresh } from "./refresh.ts";
 import { UpstreamTransport, type UpstreamTransportOptions } from "./transport.ts";
 
 /** Where an MCP server is, and how to talk to it. */
@@ -117,7 +118,7 @@ export function createMcpConnector(options: McpConnectorOptions): Connector {
   const resolved = resolveOptions<Resolved, McpConnectorOptions>(ACT, options, RULES);
   const { treat503AsNotExecuted, era } = resolved;
   const { clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs } = resolved;
-  const { authProvider } = options;
+  const authProvider = options.authProvider && shareRefresh(options.authProvider);
   const url = resolveUrl(options.url);
   const headers = checkHeaders(resolved.headers);
   const wire: UpstreamTransportOptions = {

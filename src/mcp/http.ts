@@ -1,7 +1,7 @@
 import { type FetchLike, ProtocolError, type RequestId } from "@modelcontextprotocol/client";
 import type { Evidence } from "../errors/classify.ts";
 import type { Clock } from "../resilience/clock.ts";
-import { parseRetryAfter } from "../resilience/retry_after.ts";
+import { readRetryAfter } from "../resilience/retry_after.ts";
 import { capBytes, readText } from "./answer.ts";
 import { WireFault } from "./failure.ts";
 import { readNetworkFailure, sendsAgain, toSingleUse } from "./runtime.ts";
@@ -63,7 +63,7 @@ export async function fetchRecorded(
   }
   exchange.headReceived = true;
   if (response.ok) return response;
-  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), clock.wall());
+  const retryAfterMs = readRetryAfter(response.headers, clock.wall());
   if (retryAfterMs !== undefined) exchange.retryAfterMs = retryAfterMs;
   return response;
 }

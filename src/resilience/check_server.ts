@@ -19,18 +19,18 @@ export async function checkServer(
 ): Promise<void> {
   closing.throwIfAborted();
   const controller = new AbortController();
-  const { signal } = controller;
-  const stop = (): void => controller.abort(closing.reason);
+  const ended = Promise.withResolvers<never>();
+  const end = (reason: unknown): void => {
+    controller.abort(reason);
+    ended.reject(reason);
+  };
+  const stop = (): void => end(closing.reason);
   const undoTimer = clock.setTimer(CHECK_TIMEOUT_MS, () => {
-    const message = `No sign of life within ${CHECK_TIMEOUT_MS} ms`;
-    controller.abort(createClientError("connection_lost", message));
+    end(createClientError("connection_lost", `No sign of life within ${CHECK_TIMEOUT_MS} ms`));
   });
   closing.addEventListener("abort", stop, { once: true });
   try {
-    await new Promise((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      check(signal).then(resolve, reject);
-    });
+    await Promise.race([check(controller.signal), ended.promise]);
   } finally {
     undoTimer();
     closing.removeEventListener("abort", stop);

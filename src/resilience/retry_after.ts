@@ -20,10 +20,28 @@ const HTTP_DATES: readonly RegExp[] = [
 export function parseRetryAfter(value: string | null, wallMs: number): number | undefined {
   const text = value?.trim() ?? "";
   if (/^\d+$/.test(text)) return Math.min(Number(text) * 1_000, Number.MAX_SAFE_INTEGER);
+  const atMs = parseHttpDate(text, wallMs);
+  return atMs === undefined ? undefined : Math.max(0, atMs - wallMs);
+}
+
+/**
+ * Reads how long an answer asks to wait. A date is measured on the clock that it was written by, which
+ * the answer's own `Date` tells: a wrong clock here must not turn a second into an hour.
+ *
+ * @param headers The answer's headers.
+ * @param wallMs The wall-clock time now, for answers without `Date`.
+ * @returns As {@linkcode parseRetryAfter} does.
+ */
+export function readRetryAfter(headers: Headers, wallMs: number): number | undefined {
+  const sentAtMs = parseHttpDate(headers.get("date")?.trim() ?? "", wallMs);
+  return parseRetryAfter(headers.get("retry-after"), sentAtMs ?? wallMs);
+}
+
+function parseHttpDate(text: string, wallMs: number): number | undefined {
   for (const form of HTTP_DATES) {
     const groups = form.exec(text)?.groups;
     const atMs = groups && toWallMs(groups, wallMs);
-    if (atMs !== undefined) return Math.max(0, atMs - wallMs);
+    if (atMs !== undefined) return atMs;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { parseRetryAfter } from "../../src/resilience/retry_after.ts";
+import { parseRetryAfter, readRetryAfter } from "../../src/resilience/retry_after.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 12, 0, 0);
 
@@ -103,4 +103,20 @@ Deno.test("R3 parseRetryAfter() survives any text with a wait, 0, or nothing", (
     }),
     { numRuns: 2_000 },
   );
+});
+
+Deno.test("R3 readRetryAfter() measures a date on the clock of the answer, if that tells it", () => {
+  const hour = 3_600_000;
+  const read = (retryAfter: string, date?: string) =>
+    readRetryAfter(
+      new Headers({ "retry-after": retryAfter, ...(date !== undefined && { date }) }),
+      NOW,
+    );
+  const toDate = (ms: number) => new Date(ms).toUTCString();
+  for (const skewMs of [-hour, 0, hour]) {
+    assertEquals(read(toDate(NOW + skewMs + 2_000), toDate(NOW + skewMs)), 2_000);
+    assertEquals(read("7", toDate(NOW + skewMs)), 7_000);
+  }
+  for (const date of [undefined, "", "soon"]) assertEquals(read(toDate(NOW + 5_000), date), 5_000);
+  assertEquals(readRetryAfter(new Headers(), NOW), undefined);
 });
