@@ -1,7 +1,6 @@
+import type { ClientError } from "../errors/errors.ts";
 import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
-import { Deadline } from "./deadline.ts";
-import { DeadlineTimer } from "./deadline_timer.ts";
 import {
   type LeaseOwner,
   ManagedResource,
@@ -22,6 +21,8 @@ import {
 } from "./pool_options.ts";
 import { countWait, createWaitCounts, type PoolStats, toWaitBuckets } from "./pool_stats.ts";
 import { Waiter, WaitQueue } from "./waiter.ts";
+
+const NO_OPTIONS: AcquireOptions = {};
 
 /**
  * Lends resources: creates them on demand, one at a time, and never lends more than `poolSize` leases.
@@ -52,8 +53,7 @@ export class ResourcePool<T> {
   readonly #leaseOwner: LeaseOwner<T>;
   readonly #leases = new Set<ManagedResource<T>>();
   readonly #leaks: LeakWatch;
-  readonly #waiters = new WaitQueue<T>();
-  readonly #timeouts: DeadlineTimer;
+  readonly #waiters: WaitQueue<T>;
   readonly #waits = createWaitCounts();
   #closed: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
@@ -75,7 +75,10 @@ export class ResourcePool<T> {
       settled: (nowMs) => this.#serve(nowMs),
     });
     this.#leaks = new LeakWatch(this.#options);
-    this.#timeouts = new DeadlineTimer(this.#options.clock);
+    this.#waiters = new WaitQueue(this.#options.clock, {
+      timedOut: (waiter) => waiter.reject(this.#timeoutError(waiter.timeoutMs)),
+      emptied: () => this.#creator.rest(),
+    });
     this.#leaseOwner = {
       release: (slot, lease) => this.#release(slot, lease),
       fail: (slot, error) => this.#end(slot, "failed", { error }),
@@ -114,7 +117,7 @@ export class ResourcePool<T> {
     if (this.#waiters.size >= this.#options.maxWaiters) {
       return Promise.reject(fullError(this.#waiters.size));
     }
-    return this.#wait(options ?? {}, stack);
+    return this.#wait(options ?? NO_OPTIONS, stack);
   }
 
   /**
@@ -266,21 +269,17 @@ export class ResourcePool<T> {
   }
 
   #wait(options: AcquireOptions, stack: string | undefined): Promise<ManagedResource<T>> {
-    const { clock } = this.#options;
-    const { acquireTimeoutMs = this.#options.acquireTimeoutMs, deadline, signal } = options;
+    const { acquireTimeoutMs = this.#options.acquireTimeoutMs, deadline } = options;
     const timeoutMs = Math.min(acquireTimeoutMs, deadline?.remainingMs() ?? Infinity);
-    const expired = () => timeoutError(timeoutMs, this.#creator.lastError);
-    if (timeoutMs <= 0) return Promise.reject(expired());
-    const waiter = new Waiter<T>(clock.now(), signal, stack);
-    const remove = this.#waiters.add(waiter, options.priority ?? "interactive");
-    waiter.leave = () => {
-      remove();
-      if (this.#waiters.size === 0) this.#creator.rest();
-    };
-    const end = Deadline.after(timeoutMs, clock);
-    waiter.undoTimer = this.#timeouts.watch(end, () => waiter.reject(expired()));
-    this.#meetDemand(waiter.startedMs);
-    return waiter.promise;
+    if (timeoutMs <= 0) return Promise.reject(this.#timeoutError(timeoutMs));
+    const nowMs = this.#options.clock.now();
+    const { promise } = new Waiter(this.#waiters, nowMs, timeoutMs, options, stack);
+    this.#meetDemand(nowMs);
+    return promise;
+  }
+
+  #timeoutError(timeoutMs: number): ClientError {
+    return timeoutError(timeoutMs, this.#creator.lastError);
   }
 
   /** Gives free places to waiters, then validates and creates for those that are left. */
