@@ -51,10 +51,10 @@ export class ResourcePool<T> {
   readonly #inventory: Inventory<T>;
   readonly #creator: Creator<T>;
   readonly #leaseOwner: LeaseOwner<T>;
-  readonly #leases = new Set<ManagedResource<T>>();
   readonly #leaks: LeakWatch;
   readonly #waiters: WaitQueue<T>;
   readonly #waits = createWaitCounts();
+  #leases = 0;
   #closed: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
@@ -223,17 +223,17 @@ export class ResourcePool<T> {
   /** Returns the pool at this moment, as plain data. */
   stats(): PoolStats {
     const { slots, draining, destroyer, created } = this.#inventory;
-    const { size, idle, validating } = slots;
+    const { size, busy, validating } = slots;
     return {
       size,
-      idle,
-      busy: size - idle - validating,
+      idle: size - busy - validating,
+      busy,
       validating,
       draining,
       closing: destroyer.running.size,
       creating: this.#creator.running.size,
       waiting: this.#waiters.size,
-      leases: this.#leases.size,
+      leases: this.#leases,
       poolSize: this.#options.poolSize,
       maxResources: this.#options.maxResources,
       created,
@@ -256,13 +256,13 @@ export class ResourcePool<T> {
   }
 
   #isFull(): boolean {
-    return this.#leases.size >= this.#options.poolSize;
+    return this.#leases >= this.#options.poolSize;
   }
 
   #lend(slot: Slot<T>, waitMs: number, stack: string | undefined): ManagedResource<T> {
     const lease = new ManagedResource(slot, this.#leaseOwner);
     this.#inventory.lend(slot);
-    this.#leases.add(lease);
+    this.#leases++;
     if (stack !== undefined) this.#leaks.watch(lease, stack);
     countWait(this.#waits, waitMs);
     return lease;
@@ -302,7 +302,7 @@ export class ResourcePool<T> {
 
   /** How many waiters could have a lease if there were resources enough. */
   #demand(): number {
-    return Math.min(this.#waiters.size, this.#options.poolSize - this.#leases.size);
+    return Math.min(this.#waiters.size, this.#options.poolSize - this.#leases);
   }
 
   /** How many resources they need besides those being validated and created, as far as there is room. */
@@ -314,10 +314,10 @@ export class ResourcePool<T> {
 
   #release(slot: Slot<T>, lease: ManagedResource<T>): void {
     const nowMs = this.#now();
-    this.#leases.delete(lease);
+    this.#leases--; // once per lease: it knows itself whether it was given back
     if (this.#leaks.isOn) this.#leaks.forget(lease);
     this.#inventory.takeBack(slot, nowMs);
-    if (this.#leases.size === 0) this.#emptied?.();
+    if (this.#leases === 0) this.#emptied?.();
     if (this.#waiters.size > 0) this.#serve(nowMs);
   }
 
@@ -337,7 +337,7 @@ export class ResourcePool<T> {
     this.#waiters.rejectAll(closedError);
     this.#inventory.close();
     const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
-    if (this.#leases.size > 0) await waitAtMost(graceMs, emptied, clock);
+    if (this.#leases > 0) await waitAtMost(graceMs, emptied, clock);
     this.#inventory.destroyAll();
     this.#leaks.forgetAll();
     await waitAtMost(graceMs, this.#inventory.destroyer.allDone(this.#creator.running), clock);
