@@ -21,7 +21,7 @@ const LIMITS: [string, (options: object) => unknown, Record<string, [number[], n
   ["create a breaker", (options: BreakerOptions) => new CircuitBreaker(options, { clock }), {
     tripAfter: [[0, 0.5, 1.5, -1, NaN], [1, 2, Infinity]],
     tripShare: [[0, -1, NaN], [Number.MIN_VALUE, 1, 1.1, Infinity]],
-    pauseAfter: [[0, 0.5, -1, NaN], [1, 2, Infinity]],
+    pauseAfter: [[0, 0.5, 1.5, -1, NaN], [1, 2, Infinity]],
     pauseRatio: [[-1, -Number.MIN_VALUE, NaN], [0, 0.5, 1, 7]],
   }],
   ["create a limiter", (options: LimiterOptions) => new ConcurrencyLimiter(9, options, clock), {
@@ -30,7 +30,7 @@ const LIMITS: [string, (options: object) => unknown, Record<string, [number[], n
     dropShare: [[-1, 1.01, NaN, Infinity], [0, 0.5, 1]],
   }],
   ["create a queue", (queue: QueueOptions) => createGate({ queue }), {
-    maxQueue: [[0, 0.5, -1, NaN], [1, 2, Infinity]],
+    maxQueue: [[0, 0.5, 1.5, -1, NaN], [1, 2, Infinity]],
     shedFactor: [[-1, -Number.MIN_VALUE, NaN], [0, 0.5, Infinity]],
   }],
 ];
