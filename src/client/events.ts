@@ -97,8 +97,7 @@ export type ServerEvent =
 
 /** An event of an execution without what all of them carry. */
 export type OwnEvent<E = ClientEvent> = E extends
-  { executionId: string; server: string; atMs: number }
-  ? Omit<E, "executionId" | "server" | "atMs">
+  { executionId: string; server: string; atMs: number } ? Omit<E, "executionId" | "server" | "atMs">
   : never;
 
 /** Tells an event of one execution. */

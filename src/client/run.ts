@@ -167,7 +167,9 @@ export class Run implements Execution {
       gateIsShut: server.gate.breaker.isShut,
     });
     if (failed?.repaired === true && codeOf(error) !== "pool_timeout") this.#mayRepair = false;
-    if (failed?.counts !== false && failed?.free !== true && failed?.repaired !== true) this.#used++;
+    if (failed?.counts !== false && failed?.free !== true && failed?.repaired !== true) {
+      this.#used++;
+    }
     return this.#sender.canSend ? failed : undefined;
   }
 

@@ -160,7 +160,13 @@ export class Server {
   #list(signal: AbortSignal): Promise<LoadedList> {
     return this.#withTimeout(signal, `list ${this.name}`, async (signal, deadline) => {
       const operation = LIST;
-      const place = { operation, deadline, signal, priority: "interactive", failFast: false } as const;
+      const place = {
+        operation,
+        deadline,
+        signal,
+        priority: "interactive",
+        failFast: false,
+      } as const;
       const permit = await this.gate.enter(place);
       const startedMs = this.clock.now();
       let health: HealthEvidence = "none";

@@ -56,7 +56,6 @@ export class FailureWindow {
 
   #rotate(): void {
     const now = this.#bucketNow();
-    if (now - this.#newest >= BUCKETS) this.clear();
     for (let bucket = this.#newest + 1; bucket <= now && this.#sum.results > 0; bucket++) {
       const old = bucket % BUCKETS;
       this.#sum.results -= this.#results[old]!;

@@ -221,7 +221,10 @@ export async function repeat<T>(
         throw error;
       }
       onRetry?.({ error, attempt, waitMs });
-      if (waitMs > 0) await clock.sleep(waitMs, signal);
+      if (waitMs === 0) continue;
+      await clock.sleep(waitMs, signal);
+      // A timer may come late, and what an attempt needs may have grown.
+      if (usableMs(options) <= 0) throw error;
     }
   }
 }

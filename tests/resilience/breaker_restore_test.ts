@@ -72,6 +72,36 @@ Deno.test("B8 CircuitBreaker.restore() asks a server that flaps as rarely as bef
   assertEquals(after.waitMs, 500 * 1.5 ** 3 * 0.75);
 });
 
+Deno.test("B8 CircuitBreaker.restore() knows how old the outage is, and how long the server was healthy", async () => {
+  const { breaker, clock, record } = createBreaker();
+  record("hard", 5);
+  while (clock.now() < 30_000) {
+    await clock.advance(breaker.waitMs);
+    breaker.beginCheck();
+    breaker.endCheck("hard");
+  }
+  const old = succeed(breaker, clock.wall() + breaker.waitMs);
+  assert(old.after.beginCheck());
+  old.after.endCheck("hard");
+  assertEquals(old.after.waitMs, 30_000 * 0.75);
+  breaker.recover();
+  for (const [healthyMs, waitMs] of [[9_999, 30_000 * 0.75], [10_000, 375]] as const) {
+    const { after } = succeed(breaker, clock.wall() + healthyMs);
+    for (let i = 0; i < 5; i++) after.record("hard", after.generation);
+    assertEquals(after.waitMs, waitMs);
+  }
+});
+
+Deno.test("B8 CircuitBreaker.restore() takes what a snapshot leaves out for none and for long past", () => {
+  const { breaker, clock } = createBreaker();
+  breaker.restore({ state: "closed", generation: 1 } as BreakerSnapshot);
+  assertEquals(breaker.snapshot(), createBreaker().breaker.snapshot());
+  breaker.restore({ state: "paused", generation: 1 } as BreakerSnapshot);
+  assertEquals([breaker.state, clock.now()], ["closed", 0]);
+  breaker.restore({ state: "open", generation: 1 } as BreakerSnapshot);
+  assertEquals([breaker.state, breaker.waitMs], ["open", 0]);
+});
+
 Deno.test("B8 CircuitBreaker.restore() cuts an instant that a clock's jump put far ahead to 30 s", async () => {
   const waits: number[][] = [];
   for (const jumpMs of [0, HOUR_MS, -HOUR_MS]) {
@@ -137,6 +167,8 @@ Deno.test("F2 CircuitBreaker.restore() refuses what is no snapshot, and stays as
     [{ ...good, generation: undefined }, TypeError, "'generation'"],
     [{ ...good, generation: 1.5 }, RangeError, "'generation'"],
     [{ ...good, failedChecks: -1 }, RangeError, "'failedChecks'"],
+    [{ ...good, failedChecks: 0.5 }, RangeError, "'failedChecks'"],
+    [{ ...good, pushbacksInARow: 0.5 }, RangeError, "'pushbacksInARow'"],
     [{ ...good, hardInARow: 0.5 }, RangeError, "'hardInARow'"],
     [{ ...good, pushbacksInARow: NaN }, RangeError, "'pushbacksInARow'"],
     [{ ...good, hintMs: -1 }, RangeError, "'hintMs'"],

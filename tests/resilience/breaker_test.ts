@@ -2,9 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { HealthEvidence } from "../../src/errors/health.ts";
 import { CircuitBreaker } from "../../src/resilience/breaker.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
-import { createRandom } from "../support/random.ts";
 import { createBreaker } from "./breaker_support.ts";
-import { QuickClock } from "./support.ts";
 
 Deno.test("B3 CircuitBreaker tells of a pause of no length before it tells of its end", () => {
   const { breaker, transitions, record } = createBreaker({ pauseRatio: 0 });
@@ -40,17 +38,6 @@ Deno.test("B8 CircuitBreaker.isolate() twice is one transition", () => {
   breaker.isolate();
   breaker.isolate();
   assertEquals(transitions, [{ from: "closed", to: "isolated", generation: 2 }]);
-});
-
-Deno.test("B5 CircuitBreaker checks again after a hint, and within a minute after an absurd one", async () => {
-  for (const [hintMs, waitMs] of [[5_000, 5_000], [60_001, 60_000], [Number.MAX_VALUE, 60_000]]) {
-    const { clock, breaker, record } = createBreaker();
-    record("hard", 5);
-    await clock.advance(breaker.waitMs);
-    breaker.beginCheck();
-    breaker.endCheck("pushback", hintMs);
-    assertEquals([breaker.state, breaker.waitMs], ["open", waitMs]);
-  }
 });
 
 Deno.test("E5 CircuitBreaker goes on when its listener throws, and reports it in a microtask", async () => {
@@ -213,73 +200,6 @@ Deno.test("B4 CircuitBreaker adds 1 to the generation with every transition, and
   ]);
 });
 
-Deno.test("B5 CircuitBreaker lets one check begin when it is due, and ends by an answer alone", async () => {
-  const table: [HealthEvidence, string][] = [
-    ["answered", "closed"],
-    ["hard", "open"],
-    ["overload", "open"],
-    ["pushback", "open"],
-    ["none", "open"],
-  ];
-  for (const [evidence, state] of table) {
-    const { clock, breaker, record } = createBreaker();
-    assertEquals(breaker.beginCheck(), false);
-    record("hard", 5);
-    await clock.advance(374);
-    assertEquals([breaker.beginCheck(), breaker.waitMs], [false, 1]);
-    await clock.advance(1);
-    assertEquals([breaker.beginCheck(), breaker.beginCheck()], [true, false]);
-    assertEquals([breaker.isShut, breaker.waitMs], [true, Infinity]);
-    breaker.endCheck(evidence);
-    assertEquals(breaker.state, state, evidence);
-    breaker.endCheck("answered");
-    assertEquals(breaker.state, state, "ended already");
-  }
-});
-
-Deno.test("B5 CircuitBreaker keeps k until it was closed for 10 s without a trip", async () => {
-  for (const [healthyMs, waitMs] of [[9_999, 500 * 1.5 ** 2 * 0.75], [10_000, 375]] as const) {
-    const { clock, breaker, record } = createBreaker();
-    record("hard", 5);
-    for (const evidence of ["hard", "hard", "answered"] as const) {
-      await clock.advance(breaker.waitMs);
-      breaker.beginCheck();
-      breaker.endCheck(evidence);
-    }
-    // A pause in between is no trip.
-    record("pushback", 5);
-    await clock.advance(healthyMs);
-    record("hard", 5);
-    assertEquals([breaker.state, breaker.waitMs], ["open", waitMs]);
-  }
-});
-
-Deno.test("B5 CircuitBreaker of a server that flaps counts the 30 s from its first outage on", async () => {
-  const { clock, breaker, record } = createBreaker({}, () => 1);
-  for (let flap = 0; flap < 6; flap++) {
-    record("hard", 5);
-    for (const evidence of ["hard", "hard", "hard", "answered"] as const) {
-      await clock.advance(breaker.waitMs);
-      breaker.beginCheck();
-      breaker.endCheck(evidence);
-    }
-  }
-  record("hard", 5);
-  assert(clock.now() > 30_000 && breaker.waitMs > 2_000, `${clock.now()} ${breaker.waitMs}`);
-});
-
-Deno.test("B5 CircuitBreaker closes by another sign of life, but not where it was shut by hand", () => {
-  const { breaker, record } = createBreaker();
-  breaker.recover();
-  assertEquals(breaker.generation, 1);
-  record("hard", 5);
-  breaker.recover();
-  assertEquals(breaker.state, "closed");
-  breaker.isolate();
-  breaker.recover();
-  assertEquals(breaker.state, "isolated");
-});
-
 Deno.test("B8 CircuitBreaker.close() ends every state, and with it what the outage had cost", async () => {
   const { clock, breaker, record } = createBreaker();
   record("hard", 5);
@@ -324,26 +244,4 @@ Deno.test("CircuitBreaker shuts as its options say", () => {
   const half = createBreaker({ tripShare: 0.5 });
   for (let i = 0; i < 10; i++) half.record("hard"), half.record("answered");
   assertEquals(half.breaker.state, "open");
-});
-
-Deno.test("B5 CircuitBreakers of 200 clients of one server do not check in phase", () => {
-  const rounds: number[][] = [];
-  for (let seed = 0; seed < 200; seed++) {
-    const clock = new QuickClock();
-    const breaker = new CircuitBreaker({}, { clock, random: createRandom(seed) });
-    for (let i = 0; i < 5; i++) breaker.record("hard", breaker.generation);
-    for (let k = 0; k < 8; k++) {
-      clock.jump(breaker.waitMs);
-      assert(breaker.beginCheck());
-      (rounds[k] ??= []).push(clock.now());
-      breaker.endCheck("hard");
-    }
-  }
-  for (const [k, atMs] of rounds.entries()) {
-    const slots = Object.groupBy(atMs, (ms) => Math.floor(ms / 25));
-    const most = Math.max(...Object.values(slots).map((slot) => slot!.length));
-    // In phase, it would be all 200 of them.
-    assert(most <= 34 && new Set(atMs).size > 190, `${most} at once in round ${k}`);
-    if (k > 4) assert(most <= 12, `${most} at once in round ${k}`);
-  }
 });

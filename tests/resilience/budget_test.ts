@@ -34,6 +34,12 @@ Deno.test("R4 RetryBudget.take() spends nothing if there is not enough", () => {
   assertEquals([budget.take(1.5), budget.tokens], [true, 0]);
 });
 
+Deno.test("R4 RetryBudget.take() counts the time that has passed, whoever asked before", async () => {
+  const { clock, budget } = createBudget({ capacity: 2, initial: 0 });
+  await clock.advance(2_000);
+  assertEquals([budget.take(2), budget.take(0.01)], [true, false]);
+});
+
 Deno.test("R4 RetryBudget lets a fifth of ten thousand calls repeat, and 50, under frozen time", () => {
   for (const [perExecution, ratio] of [[undefined, 0.2], [0.1, 0.1], [0, 0], [1, 1]] as const) {
     const { budget } = createBudget(perExecution === undefined ? {} : { perExecution });

@@ -5,6 +5,8 @@ import type { AcquireOptions, PoolOptions } from "../../src/resilience/pool_opti
 import { retry, type RetryOptions } from "../../src/resilience/retry.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { createRandom } from "../support/random.ts";
+import { createBreaker } from "./breaker_support.ts";
+import { type Caller, createGate } from "./gate_support.ts";
 import { CountedAbort, createPool, Creations, flush, type Item, watch } from "./support.ts";
 
 const LATER = createClientError("unavailable", "later");
@@ -151,6 +153,74 @@ Deno.test("R1 R2 retry() makes 3 calls by default, with jitter and a cap (p-retr
   }
   assert(waits.flat().every((ms) => ms <= 2_000));
   assertEquals(new Set(waits.map((ms) => ms[0])).size, 200);
+});
+
+Deno.test("B2 CircuitBreaker stays closed: 9 failures, an hour of silence, 1 failure (cockatiel 4: opens)", async () => {
+  const { clock, breaker, record } = createBreaker({ tripAfter: Infinity });
+  record("hard", 9);
+  await clock.advance(3_600_000);
+  record("hard");
+  assertEquals([breaker.state, breaker.stats().results], ["closed", 1]);
+});
+
+Deno.test("B4 CircuitBreaker in its check ignores a failure from before the trip (cockatiel 4: re-opens)", async () => {
+  const { clock, breaker, record } = createBreaker();
+  const { generation } = breaker;
+  record("hard", 5);
+  await clock.advance(375);
+  assert(breaker.beginCheck());
+  breaker.record("hard", generation);
+  breaker.record("answered", generation);
+  assertEquals(breaker.state, "half_open");
+});
+
+Deno.test("B7 Gate lets 500 who waited for a check go 8 at first (cockatiel 4: all at once)", async () => {
+  const { clock, gate, checks, enter, trip } = createGate({ maxLimit: 500 });
+  trip();
+  const callers: Caller[] = Array.from({ length: 500 }, () => enter());
+  await clock.advance(375);
+  assertEquals([checks.length, gate.breaker.state], [1, "half_open"]);
+  callers.push(...Array.from({ length: 12 }, () => enter()));
+  checks[0]!.answer();
+  await clock.advance(0);
+  const passed = callers.filter(({ outcome }) => outcome === "passed");
+  assertEquals([passed.length, gate.limiter.inFlight, gate.stats().waiting], [8, 8, 504]);
+});
+
+Deno.test("A5 Gate tells a queued caller of its abort at once (cockatiel 4: when dequeued, 302 ms)", async () => {
+  const { clock, gate, enter } = createGate({ maxLimit: 1 });
+  enter();
+  const [aborted, next] = [enter(), enter()];
+  aborted.controller.abort("enough");
+  await flush();
+  assertEquals([aborted.outcome, next.outcome, clock.now()], ["enough", "waiting", 0]);
+  assertEquals([gate.stats().waiting, aborted.controller.listeners], [1, 0]);
+});
+
+Deno.test("B2 CircuitBreaker needs more than one failure, however large its share (opossum 9: one trips)", () => {
+  for (let failures = 1; failures < 5; failures++) {
+    const { breaker, record } = createBreaker();
+    record("hard", failures);
+    assertEquals(breaker.state, "closed");
+  }
+  const { breaker, record } = createBreaker({ tripAfter: Infinity });
+  record("hard", 19);
+  assertEquals(breaker.state, "closed");
+  record("hard");
+  assertEquals(breaker.state, "open");
+});
+
+Deno.test("B5 Gate gives a lost check up after 5 s and checks again (resilience4j: wedged)", async () => {
+  const { clock, gate, checks, enter, trip } = createGate();
+  trip();
+  const caller = enter();
+  await clock.advance(375 + 5_000);
+  assertEquals([gate.breaker.state, checks.length], ["open", 1]);
+  await clock.advance(562.5);
+  assertEquals([gate.breaker.state, checks.length], ["half_open", 2]);
+  checks[1]!.answer();
+  await flush();
+  assertEquals(caller.outcome, "passed");
 });
 
 /** What a pool of two does under options: for four callers, and for one more after a pause. */

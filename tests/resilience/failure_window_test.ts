@@ -4,6 +4,8 @@ import { FailureWindow } from "../../src/resilience/failure_window.ts";
 import { runs } from "../support/runs.ts";
 import { QuickClock } from "./support.ts";
 
+const RUNS = runs(10_000);
+
 Deno.test("B2 FailureWindow counts what a naive list of the last ten seconds counts", () => {
   const command = fc.tuple(
     fc.constantFrom("failure", "success", "wait", "wait", "clear"),
@@ -38,9 +40,9 @@ Deno.test("B2 FailureWindow counts what a naive list of the last ten seconds cou
         dropped += list.length - recent.length;
       }
     }),
-    { numRuns: runs(10_000) },
+    { numRuns: RUNS },
   );
-  assert(counted > 10_000 && dropped > 10_000, `${counted} counted, ${dropped} dropped`);
+  assert(counted > RUNS && dropped > RUNS, `${counted} counted, ${dropped} dropped`);
 });
 
 Deno.test("B2 FailureWindow drops what is too old on reading and on writing", () => {
