@@ -110,7 +110,8 @@ export class Run implements Execution {
             // Which failures may be repeated depends on an effect that the look-up makes known.
             effect: "safe",
             budget: server.budget,
-            minRemainingMs: () => server.gate.estimates.p50Ms(this.operation),
+            // A first send is never hopeless: a stale estimate must not lock the operation out.
+            minRemainingMs: () => this.attempts && server.gate.estimates.p50Ms(this.operation),
             classify: (error) => this.#classify(error),
             onRetry: (scheduled) => this.#onRetry(scheduled),
             onBudgetEmpty: (error) => this.#onBudgetEmpty(error),
