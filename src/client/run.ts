@@ -152,7 +152,9 @@ export class Run implements Execution {
         why: this.#why,
       });
     } catch (error) {
-      throw await tellApart(error, this.#found, this.#call);
+      const told = await tellApart(error, this.#found, this.#call);
+      if (told !== error) this.#sender.noteNotExecuted();
+      throw told;
     }
   }
 

@@ -38,6 +38,8 @@ export class Sender {
   readonly #emit: EmitOwn | undefined;
   /** What the attempts that ended have proved: the strongest claim of them all. */
   #proved: Delivery = "not_sent";
+  /** What they had proved without the last one. */
+  #provedBefore: Delivery = "not_sent";
   #inFlight = 0;
   #mayHedge = true;
   /** The attempt under whose number progress is told. */
@@ -92,6 +94,11 @@ export class Sender {
       start: () => this.#startCopy(sending, afterMs),
       onEnd: (won) => this.#emit?.({ type: won ? "hedge.won" : "hedge.lost", afterMs }),
     });
+  }
+
+  /** Takes note that the last attempt did not run, whatever its end seemed to prove. */
+  noteNotExecuted(): void {
+    this.#proved = strongerDelivery(this.#provedBefore, "not_executed");
   }
 
   /** Forgets the request: it will not be sent again. */
