@@ -13,7 +13,7 @@ import { lookUp, tellApart } from "./look_up.ts";
 import type { ConnectionResult } from "./ports.ts";
 import { Sender } from "./sender.ts";
 import { countCode } from "./stats.ts";
-import { classifyAttempt, concludeExecution } from "./verdict.ts";
+import { classifyAttempt, concludeExecution, type Repair } from "./verdict.ts";
 
 /**
  * One execution from its start to its one last event, through the layers, outermost first: deadline ▸
@@ -36,7 +36,7 @@ export class Run implements Execution {
   #found: FoundOperation | undefined;
   /** Failures that count towards `maxAttempts`. */
   #used = 0;
-  #mayRepair = true;
+  readonly #repairs = new Set<Repair>(["session", "connection"]);
   #lastError: unknown;
   /** The one before that. */
   #errorBefore: unknown;
@@ -164,12 +164,11 @@ export class Run implements Execution {
     const { server, policy } = this.#call;
     const failed = classifyAttempt(error, {
       effect: this.#effect ?? "unsafe",
-      mayRepair: this.#mayRepair,
+      repairs: this.#repairs,
       replacesSession: policy.onSessionLoss === "transparent",
       connectionEnded: this.#sender.connection?.closed.aborted ?? false,
       gateIsShut: server.gate.breaker.isShut,
     });
-    if (failed?.repaired === true && codeOf(error) !== "pool_timeout") this.#mayRepair = false;
     if (failed?.counts !== false && failed?.free !== true && failed?.repaired !== true) {
       this.#used++;
     }
