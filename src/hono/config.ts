@@ -5,15 +5,43 @@ import type { Auth } from "./auth.ts";
 import { expandVariables } from "./variables.ts";
 
 const positiveMs = z.number().positive();
-const attempts = z.int().min(1);
+const count = z.int().min(1);
+const amount = z.number().min(0);
+const flag = z.boolean();
 const names = z.array(z.string().min(1));
 
 const policySchema = z.strictObject({
   timeoutMs: positiveMs.exactOptional(),
-  maxAttempts: attempts.exactOptional(),
+  maxAttempts: count.exactOptional(),
   backoffFactor: z.number().min(1).exactOptional(),
-  poolSize: z.int().min(1).exactOptional(),
-  trustAnnotations: z.boolean().exactOptional(),
+  progressIdleTimeoutMs: positiveMs.exactOptional(),
+  hedge: flag.exactOptional(),
+  failFast: flag.exactOptional(),
+  onSessionLoss: z.enum(["transparent", "error"]).exactOptional(),
+  poolSize: count.exactOptional(),
+  breaker: z.strictObject({
+    tripAfter: count.exactOptional(),
+    tripShare: z.number().positive().exactOptional(),
+    pauseAfter: count.exactOptional(),
+    pauseRatio: amount.exactOptional(),
+    metricsOnly: flag.exactOptional(),
+  }).exactOptional(),
+  limiter: z.strictObject({
+    initialLimit: z.number().min(1).exactOptional(),
+    decreaseFactor: z.number().positive().max(1).exactOptional(),
+    dropShare: amount.max(1).exactOptional(),
+  }).exactOptional(),
+  queue: z.strictObject({
+    maxQueue: count.exactOptional(),
+    shedFactor: amount.exactOptional(),
+  }).exactOptional(),
+  retryBudget: z.strictObject({
+    capacity: amount.exactOptional(),
+    initial: amount.exactOptional(),
+    perExecution: amount.exactOptional(),
+    perSecond: amount.exactOptional(),
+  }).exactOptional(),
+  trustAnnotations: flag.exactOptional(),
   include: names.exactOptional(),
   exclude: names.exactOptional(),
   operations: z.record(
@@ -21,7 +49,12 @@ const policySchema = z.strictObject({
     z.strictObject({
       effect: z.enum(["safe", "idempotent", "unsafe"]).exactOptional(),
       timeoutMs: positiveMs.exactOptional(),
-      maxAttempts: attempts.exactOptional(),
+      maxAttempts: count.exactOptional(),
+      progressIdleTimeoutMs: positiveMs.exactOptional(),
+      idempotency: z.strictObject({
+        place: z.enum(["argument", "meta"]),
+        name: z.string().min(1),
+      }).exactOptional(),
     }),
   ).exactOptional(),
 });

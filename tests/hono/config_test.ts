@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { AutoMCPClient } from "../../src/client/client.ts";
 import { ClientError } from "../../src/errors/errors.ts";
 import { readConfig } from "../../src/hono/config.ts";
+import { BREAKER_RULES } from "../../src/resilience/breaker_options.ts";
+import { BUDGET_RULES } from "../../src/resilience/budget.ts";
+import { QUEUE_RULES } from "../../src/resilience/gate_options.ts";
+import { LIMITER_RULES } from "../../src/resilience/limiter.ts";
+import { MemoryConnector } from "../support/memory_connector.ts";
 
 const sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
@@ -44,6 +50,78 @@ Deno.test("readConfig reads the mcpServers shape with policies, keys and shards"
       bare: { url: "http://127.0.0.1:9200/mcp", headers: {}, policy: {} },
     },
   });
+});
+
+/** Every value of a policy, and values that it must not have. */
+const POLICY: Record<string, [good: unknown, ...bad: unknown[]]> = {
+  timeoutMs: [1, 0, "1"],
+  maxAttempts: [1, 0, 1.5],
+  backoffFactor: [1, 0.9],
+  progressIdleTimeoutMs: [0.5, 0, -1, "1"],
+  hedge: [true, "yes", 1],
+  failFast: [true, "yes", 1],
+  onSessionLoss: ["error", "ignore", true],
+  poolSize: [1, 0, 1.5],
+  "breaker.tripAfter": [1, 0, 1.5],
+  "breaker.tripShare": [0.5, 0, -1],
+  "breaker.pauseAfter": [1, 0, 1.5],
+  "breaker.pauseRatio": [0, -0.1],
+  "breaker.metricsOnly": [false, 0],
+  "limiter.initialLimit": [1, 0.9],
+  "limiter.decreaseFactor": [1, 0, 1.1],
+  "limiter.dropShare": [0, -0.1, 1.1],
+  "queue.maxQueue": [1, 0, 1.5],
+  "queue.shedFactor": [0, -1],
+  "retryBudget.capacity": [0, -1],
+  "retryBudget.initial": [0, -1],
+  "retryBudget.perExecution": [0, -1],
+  "retryBudget.perSecond": [0, -1],
+  trustAnnotations: [true, "yes"],
+  "operations.add.effect": ["safe", "none"],
+  "operations.add.timeoutMs": [0.5, 0],
+  "operations.add.maxAttempts": [1, 0, 1.5],
+  "operations.add.progressIdleTimeoutMs": [0.5, 0],
+  "operations.add.idempotency": [
+    { place: "meta", name: "key" },
+    { place: "header", name: "key" },
+    { place: "argument" },
+    { place: "argument", name: "" },
+    { place: "argument", name: "key", more: 1 },
+    "key",
+  ],
+};
+
+/** A policy that says one thing. */
+function policyOf(path: string, value: unknown): Record<string, unknown> {
+  const [key, ...rest] = path.split(".");
+  return { [key!]: rest.length === 0 ? value : policyOf(rest.join("."), value) };
+}
+
+Deno.test("readConfig takes each value of a policy in its range, as the client does, and refuses others", () => {
+  const read = (policy: unknown) =>
+    readConfig({ mcpServers: { a: { url: "https://x.example", automcp: policy } } });
+  for (const [path, [good, ...bad]] of Object.entries(POLICY)) {
+    const policy = policyOf(path, good);
+    assertEquals(read(policy).servers["a"]?.policy as unknown, policy);
+    const connector = new MemoryConnector();
+    new AutoMCPClient("test", { groups: { a: { connector, ...policy } } });
+    for (const value of bad) {
+      const error = assertThrows(() => read(policyOf(path, value)), ClientError);
+      assert(error.message.includes(`mcpServers.a.automcp.${path}`), error.message);
+    }
+    if (path.includes(".")) {
+      const parent = path.slice(0, path.lastIndexOf("."));
+      const error = assertThrows(() => read(policyOf(`${parent}.unheard`, 1)), ClientError);
+      assert(error.message.endsWith(`automcp.${parent}.unheard: is no known key`), error.message);
+    }
+  }
+});
+
+Deno.test("readConfig leaves no value of breaker, limiter, queue and budget out", () => {
+  const all = { breaker: BREAKER_RULES, limiter: LIMITER_RULES, queue: QUEUE_RULES };
+  for (const [name, rules] of Object.entries({ ...all, retryBudget: BUDGET_RULES })) {
+    for (const key of Object.keys(rules)) assert(`${name}.${key}` in POLICY, `${name}.${key}`);
+  }
 });
 
 Deno.test("readConfig reads JSON text and leaves auth open if it is not given", () => {
