@@ -50,7 +50,6 @@ export class LatencyEstimates {
     samples.ring[samples.count % KEPT_SAMPLES] = elapsedMs;
     const count = ++samples.count;
     if (count !== MIN_SAMPLES_P50 && count % RECOMPUTE_EVERY !== 0) return;
-    if (count < MIN_SAMPLES_P50) return;
     const sorted = Float64Array.from(samples.ring).sort();
     samples.p50Ms = pickRank(sorted, 0.5);
     if (count >= MIN_SAMPLES_P95) samples.p95Ms = pickRank(sorted, 0.95);

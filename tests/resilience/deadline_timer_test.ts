@@ -102,3 +102,11 @@ Deno.test("F3 DeadlineTimer.after() of no time at all calls back in a task of it
   await clock.advance(0);
   assertEquals([called, clock.timers], [["first", "second"], 0]);
 });
+
+Deno.test("F3 DeadlineTimer holds no timer for what never comes, nor because of it", () => {
+  const { clock, timer } = create();
+  const undo = timer.after(Infinity, () => {});
+  timer.after(10, () => {})();
+  assertEquals(clock.timers, 0);
+  undo();
+});
