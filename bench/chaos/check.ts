@@ -29,13 +29,17 @@ const PER_SEED: readonly (keyof Summary)[] = ["goodput", "gap"];
 export function check(reports: readonly ScenarioReport[], targets = TARGETS): Verdict[] {
   return targets.flatMap((target) => {
     const verdicts = reports
-      .filter(({ scenario }) => target.scenario === "every" || target.scenario === scenario.id)
+      .filter(({ scenario }) => applies(target, scenario.id))
       .flatMap((report) => judge(target, report) ?? []);
     const isWorse = (a: Verdict, b: Verdict): boolean =>
       target.isFloor ? a.figure < b.figure : a.figure > b.figure;
     if (verdicts.length === 0) return [];
     return [verdicts.reduce((worst, other) => isWorse(other, worst) ? other : worst)];
   });
+}
+
+function applies({ scenario, except = [] }: Target, id: string): boolean {
+  return scenario === id || (scenario === "every" && !except.includes(id));
 }
 
 function judge(target: Target, { scenario, clients }: ScenarioReport): Verdict | undefined {
