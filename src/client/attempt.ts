@@ -68,6 +68,8 @@ export class Attempt implements Copy<ConnectionResult> {
     const remainingMs = deadline.remainingMs();
     if (hedged || timeoutMs < remainingMs || idleTimeoutMs < remainingMs) {
       this.#own = new AbortController();
+      // Whoever heard of the start may have ended the execution.
+      if (signal.aborted) this.#stop();
       signal.addEventListener("abort", this.#stop, { once: true });
     }
     if (timeoutMs < remainingMs) {

@@ -132,13 +132,14 @@ export class ClientGroup {
       const message = `'${this.name}' did not end by its deadline`;
       controller.abort(createClientError("deadline_exceeded", message, facts));
     };
+    const situation: AttemptSituation = { ...LISTING, repairs: new Set(["session"]) };
     const { operations, ttlMs } = await withDeadline(
       { controller, signal: options.signal, deadline, timer: server.timer, onTimeout },
       () =>
         repeat(() => server.catalog.list(controller.signal), {
           ...this.#group,
           effect: "safe",
-          classify: (error) => classifyAttempt(error, LISTING),
+          classify: (error) => classifyAttempt(error, situation),
           budget: server.budget,
           minRemainingMs: undefined,
           onRetry: undefined,
@@ -294,9 +295,8 @@ export class ClientGroup {
 }
 
 /** A list is repeated as any safe request. */
-const LISTING: AttemptSituation = {
+const LISTING: Omit<AttemptSituation, "repairs"> = {
   effect: "safe",
-  mayRepair: false,
   replacesSession: true,
   connectionEnded: false,
   gateIsShut: false,

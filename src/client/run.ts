@@ -13,7 +13,7 @@ import { lookUp, tellApart } from "./look_up.ts";
 import type { ConnectionResult } from "./ports.ts";
 import { Sender } from "./sender.ts";
 import { countCode } from "./stats.ts";
-import { classifyAttempt, concludeExecution } from "./verdict.ts";
+import { classifyAttempt, concludeExecution, type Repair } from "./verdict.ts";
 
 /**
  * One execution from its start to its one last event, through the layers, outermost first: deadline ▸
@@ -36,7 +36,7 @@ export class Run implements Execution {
   #found: FoundOperation | undefined;
   /** Failures that count towards `maxAttempts`. */
   #used = 0;
-  #mayRepair = true;
+  readonly #repairs = new Set<Repair>(["session", "connection"]);
   #lastError: unknown;
   /** The one before that. */
   #errorBefore: unknown;
@@ -110,7 +110,8 @@ export class Run implements Execution {
             // Which failures may be repeated depends on an effect that the look-up makes known.
             effect: "safe",
             budget: server.budget,
-            minRemainingMs: () => server.gate.estimates.p50Ms(this.operation),
+            // A first send is never hopeless: a stale estimate must not lock the operation out.
+            minRemainingMs: () => this.attempts && server.gate.estimates.p50Ms(this.operation),
             classify: (error) => this.#classify(error),
             onRetry: (scheduled) => this.#onRetry(scheduled),
             onBudgetEmpty: (error) => this.#onBudgetEmpty(error),
@@ -151,7 +152,9 @@ export class Run implements Execution {
         why: this.#why,
       });
     } catch (error) {
-      throw await tellApart(error, this.#found, this.#call);
+      const told = await tellApart(error, this.#found, this.#call);
+      if (told !== error) this.#sender.noteNotExecuted();
+      throw told;
     }
   }
 
@@ -161,12 +164,11 @@ export class Run implements Execution {
     const { server, policy } = this.#call;
     const failed = classifyAttempt(error, {
       effect: this.#effect ?? "unsafe",
-      mayRepair: this.#mayRepair,
+      repairs: this.#repairs,
       replacesSession: policy.onSessionLoss === "transparent",
       connectionEnded: this.#sender.connection?.closed.aborted ?? false,
       gateIsShut: server.gate.breaker.isShut,
     });
-    if (failed?.repaired === true && codeOf(error) !== "pool_timeout") this.#mayRepair = false;
     if (failed?.counts !== false && failed?.free !== true && failed?.repaired !== true) {
       this.#used++;
     }

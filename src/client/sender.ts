@@ -38,6 +38,8 @@ export class Sender {
   readonly #emit: EmitOwn | undefined;
   /** What the attempts that ended have proved: the strongest claim of them all. */
   #proved: Delivery = "not_sent";
+  /** What they had proved without the last one. */
+  #provedBefore: Delivery = "not_sent";
   #inFlight = 0;
   #mayHedge = true;
   /** The attempt under whose number progress is told. */
@@ -94,6 +96,11 @@ export class Sender {
     });
   }
 
+  /** Takes note that the last attempt did not run, whatever its end seemed to prove. */
+  noteNotExecuted(): void {
+    this.#proved = strongerDelivery(this.#provedBefore, "not_executed");
+  }
+
   /** Forgets the request: it will not be sent again. */
   forget(): void {
     this.#call.replay.drop(this.#keptBytes);
@@ -108,9 +115,15 @@ export class Sender {
     if (deadline.remainingMs() <= gate.estimates.p50Ms(sending.operation.name)) return undefined;
     const lease = hedgeBudget.tokens >= 1 ? pool.tryAcquire() : undefined;
     if (lease === undefined) return undefined;
+    // Before anybody is told, who might shut the gate.
+    const permit = gate.tryEnter();
+    if (permit === undefined) {
+      lease.release();
+      return undefined;
+    }
     hedgeBudget.take(1);
     this.#emit?.({ type: "hedge.sent", attempt: this.attempts + 1, afterMs });
-    return this.#start(sending, gate.tryEnter()!, lease);
+    return this.#start(sending, permit, lease);
   }
 
   /** Starts an attempt, which gives back its permit and its lease. */
@@ -118,6 +131,7 @@ export class Sender {
     const { server, controller: { signal }, deadline, counts, policy } = this.#call;
     const { effect, attemptsLeft } = sending;
     const attempt = ++this.attempts;
+    const told = this.#told;
     counts.attempts++;
     this.#inFlight++;
     this.connection = lease.value;
@@ -132,13 +146,17 @@ export class Sender {
       request: this.#toRequest(sending, attempt),
       hedged: hedges(sending, policy),
       onProgress: (report) => {
-        this.#reporter ||= attempt;
-        if (this.#reporter !== attempt) return;
-        this.#call.tracker.updateProgress(this.#call.executionId, report, this.#told);
+        if (told === this.#told) {
+          this.#reporter ||= attempt;
+          if (this.#reporter !== attempt) return;
+        }
+        this.#call.tracker.updateProgress(this.#call.executionId, report, told);
       },
       onSend: (bytes) => this.#keep(bytes),
       onEnd: ({ delivery, status, code, elapsedMs }) => {
         this.#inFlight--;
+        if (this.#reporter === attempt) this.#reporter = 0;
+        this.#provedBefore = this.#proved;
         this.#proved = strongerDelivery(this.#proved, delivery);
         if (delivery === "not_executed") this.#mayHedge = false;
         this.#emit?.({

@@ -13,7 +13,7 @@ import { abortable, withDeadline } from "./abort.ts";
 import { createCatalog, type LoadedList, type OperationCatalog } from "./catalog.ts";
 import type { ResolvedClientConfig, ResolvedGroup } from "./config.ts";
 import type { ServerEvent } from "./events.ts";
-import type { Connection, Connector, Era, ServerInfo } from "./ports.ts";
+import type { Connection, ConnectionOptions, Connector, Era, ServerInfo } from "./ports.ts";
 import type { ServerStats } from "./stats.ts";
 
 /** The longest that connecting, or listing the operations, may take, in milliseconds. */
@@ -172,7 +172,7 @@ export class Server {
       let health: HealthEvidence = "none";
       let failure: ClientError | undefined;
       try {
-        return await this.pool.use(async (connection) => {
+        return await this.#use(async (connection) => {
           const list = await abortable(connection.describe({ signal, deadline }), signal);
           health = "answered";
           return { ...list, validate: connection.validate?.bind(connection) };
@@ -194,9 +194,26 @@ export class Server {
   async #check(signal: AbortSignal): Promise<void> {
     const deadline = Deadline.after(SETUP_TIMEOUT_MS, this.clock);
     const made = this.pool.stats().created;
-    await this.pool.use(async (connection) => {
-      if (this.pool.stats().created === made) await connection.check({ signal, deadline });
-    }, { signal, deadline });
+    try {
+      await this.#use(async (connection) => {
+        if (this.pool.stats().created === made) await connection.check({ signal, deadline });
+      }, { signal, deadline });
+    } catch (error) {
+      // Whoever knows that the session is lost is there.
+      if (!isClientError(error) || error.code !== "session_lost") throw error;
+    }
+  }
+
+  /** Uses a connection for something that is no attempt, and learns as much about it. */
+  #use<T>(fn: (connection: Connection) => Promise<T>, options: ConnectionOptions): Promise<T> {
+    return this.pool.use(async (connection, lease) => {
+      try {
+        return await fn(connection);
+      } catch (error) {
+        this.judgeLease(lease, error, false);
+        throw error;
+      }
+    }, options);
   }
 
   #withTimeout<T>(

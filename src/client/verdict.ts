@@ -20,11 +20,14 @@ const KEPT_CODES: ReadonlySet<ErrorCode> = new Set([
   "outcome_unknown",
 ]);
 
+/** What can be put right, so that the next attempt is free. */
+export type Repair = "session" | "connection";
+
 /** What decides about a failed attempt besides its error. */
 export interface AttemptSituation {
   readonly effect: Effect;
-  /** Whether what keeps the attempt from being repeated can be put right, once. */
-  readonly mayRepair: boolean;
+  /** What can still be put right, each once; what a verdict rests on is taken out. */
+  readonly repairs: Set<Repair>;
   /** Whether a lost session is replaced. */
   readonly replacesSession: boolean;
   /** Whether the connection that carried the attempt has ended. */
@@ -57,12 +60,13 @@ export function classifyAttempt(
     case "connection_refused":
       return { ...failed, free, counts: false };
   }
-  const { mayRepair } = situation;
+  const { repairs } = situation;
   if (code === "session_lost") {
-    return mayRepair && situation.replacesSession ? { ...failed, repaired: true } : undefined;
+    if (!situation.replacesSession || !repairs.delete("session")) return undefined;
+    return { ...failed, repaired: true };
   }
   // A new connection makes it good, whatever the server had against the old one.
-  if (situation.connectionEnded && proved && mayRepair) {
+  if (situation.connectionEnded && proved && repairs.delete("connection")) {
     return { ...failed, temporary: true, repaired: true };
   }
   return { ...failed, free };

@@ -73,7 +73,7 @@ export class Gate {
 
   /** Throws `circuit_open` if the breaker is shut. */
   refuseIfShut(): void {
-    if (this.breaker.isShut) throw this.#refusal("");
+    if (this.breaker.isShut) throw this.#refuseArrival();
   }
 
   /**
@@ -104,7 +104,7 @@ export class Gate {
     if (generation !== undefined) return generation;
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason);
     if (this.breaker.isShut && (failFast || this.breaker.state === "isolated")) {
-      return Promise.reject(this.#refusal(""));
+      return Promise.reject(this.#refuseArrival());
     }
     return new Promise((resolve, reject) => this.#wait(options, resolve, reject));
   }
@@ -250,6 +250,13 @@ export class Gate {
     this.#queue.remove(waiting);
     waiting.options.signal.removeEventListener("abort", waiting.onAbort);
     if (this.#queue.size === 0) this.#rest();
+  }
+
+  /** Refuses who came and may not wait; that somebody came has the server checked all the same. */
+  #refuseArrival(): ClientError {
+    const refusal = this.#refusal("");
+    if (this.breaker.beginCheck()) void this.#check();
+    return refusal;
   }
 
   /** Why a call does not pass: its own want of time, unless it is the server that is down. */

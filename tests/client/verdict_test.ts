@@ -15,7 +15,7 @@ const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 function during(effect: Effect, other: Partial<AttemptSituation> = {}): AttemptSituation {
   return {
     effect,
-    mayRepair: true,
+    repairs: new Set(["session", "connection"]),
     replacesSession: true,
     connectionEnded: false,
     gateIsShut: false,
@@ -64,10 +64,10 @@ Deno.test("classifyAttempt() never repeats a foreign error", () => {
 Deno.test("C7 classifyAttempt() has a lost session replaced once, unless sessions hold state", () => {
   const lost = createClientError("session_lost", "Injected");
   assertEquals(classifyAttempt(lost, during("unsafe"))?.repaired, true);
-  assertEquals(classifyAttempt(lost, during("unsafe", { mayRepair: false })), undefined);
+  assertEquals(classifyAttempt(lost, during("unsafe", { repairs: new Set() })), undefined);
   assertEquals(classifyAttempt(lost, during("unsafe", { replacesSession: false })), undefined);
   const limited = createClientError("rate_limited", "Injected");
-  const failed = classifyAttempt(limited, during("unsafe", { mayRepair: false }));
+  const failed = classifyAttempt(limited, during("unsafe", { repairs: new Set() }));
   assertEquals([failed?.delivery, failed?.repaired], ["not_executed", undefined]);
 });
 
@@ -76,7 +76,7 @@ Deno.test("C10 classifyAttempt() has a connection that ended replaced once, if n
   const ended = during("unsafe", { connectionEnded: true });
   const repaired = classifyAttempt(refused, ended);
   assertEquals([repaired?.repaired, repaired?.temporary], [true, true]);
-  const again = classifyAttempt(refused, { ...ended, mayRepair: false });
+  const again = classifyAttempt(refused, ended);
   assertEquals([again?.repaired, again?.temporary], [undefined, false]);
   assertEquals(classifyAttempt(refused, during("unsafe"))?.repaired, undefined);
   const cut = createClientError("connection_lost", "Injected");

@@ -32,6 +32,8 @@ export interface MemoryConnectorOptions {
   readonly onConnect?: (options: ConnectionOptions) => Promise<void> | void;
   /** Called before each list; what it throws fails the list. */
   readonly onDescribe?: (options: ConnectionOptions) => Promise<void> | void;
+  /** Called for each check; what it throws fails the check. */
+  readonly onCheck?: (options: ConnectionOptions) => Promise<void> | void;
   readonly validate?: Connection["validate"];
 }
 
@@ -42,6 +44,7 @@ export class MemoryConnector implements Connector {
   readonly connections: MemoryConnection[] = [];
   connects = 0;
   describes = 0;
+  checks = 0;
   inFlight = 0;
   maxInFlight = 0;
   readonly options: MemoryConnectorOptions;
@@ -110,9 +113,10 @@ export class MemoryConnection implements Connection {
     }
   }
 
-  // deno-lint-ignore require-await -- Node 22 has no `Promise.try`.
-  async check({ signal }: ConnectionOptions): Promise<void> {
-    this.#checkOpen(signal);
+  async check(options: ConnectionOptions): Promise<void> {
+    this.#checkOpen(options.signal);
+    this.#connector.checks++;
+    await this.#connector.options.onCheck?.(options);
   }
 
   close(): Promise<void> {
