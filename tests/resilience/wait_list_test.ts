@@ -2,8 +2,11 @@ import { assertEquals } from "@std/assert";
 import { Link, WaitList } from "../../src/resilience/wait_list.ts";
 
 class Named extends Link {
-  constructor(readonly name: string) {
+  readonly name: string;
+
+  constructor(name: string) {
     super();
+    this.name = name;
   }
 }
 
