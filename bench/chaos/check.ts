@@ -18,6 +18,7 @@ export interface Verdict {
 const SEED_TOLERANCE = 0.02;
 /** What binary fractions may add. */
 const NOISE = 1e-9;
+const HALF_A_TENTH = 0.0005;
 const FORMATS: Readonly<Record<Target["unit"], (value: number) => string>> = {
   "%": toPercent,
   s: toExactSeconds,
@@ -46,12 +47,14 @@ function judge(target: Target, { scenario, clients }: ScenarioReport): Verdict |
   const report = clients.get("automcp");
   const bound = typeof target.bound === "number" ? target.bound : toBound(target.bound, clients);
   if (report === undefined || bound === undefined) return undefined;
-  const { key, isFloor, prototype } = target;
+  const { key, unit, isFloor, prototype } = target;
   const { summary, runs } = report;
   // Only what never comes has no value here, as a recovery.
   const figure = summary[key] ?? Infinity;
+  // The targets and the prototype's values are known to a tenth of a percent.
+  const noise = unit === "%" ? HALF_A_TENTH : NOISE;
   const reaches = (value: number, bound: number): boolean =>
-    isFloor ? value >= bound - NOISE : value <= bound + NOISE;
+    isFloor ? value >= bound - noise : value <= bound + noise;
   const values = runs.map(({ metrics }) => metrics[key as keyof typeof metrics] ?? Infinity);
   const worst = PER_SEED.includes(key)
     ? (isFloor ? Math.min(...values) : Math.max(...values))
