@@ -87,14 +87,21 @@ export function watch(promise: Promise<ManagedResource<Item>>): Watched {
 }
 
 /** Lets promises settle within the macrotask; no chain of the pool is as long as this. */
-export async function flush(): Promise<void> {
-  for (let turn = 0; turn < 32; turn++) await null;
+export async function flush(turns = 32): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await null;
 }
 
 /** A fake clock that settles promises within the macrotask, for tests of thousands of runs. */
 export class QuickClock implements Clock {
   #nowMs = 0;
+  readonly #turns: number;
   readonly #timers = new Set<{ atMs: number; callback: () => void }>();
+
+  /** @param turns How many microtasks after one another the longest chain of promises takes. */
+  constructor(turns?: number) {
+    this.#turns = turns ?? 32;
+  }
+
   now = (): number => this.#nowMs;
   wall = (): number => this.#nowMs;
   sleep = (ms: number, signal?: AbortSignal): Promise<void> => sleepOn(this, ms, signal);
@@ -122,7 +129,7 @@ export class QuickClock implements Clock {
       this.#nowMs = next.atMs;
       this.#timers.delete(next);
       next.callback();
-      await flush();
+      await flush(this.#turns);
     }
     this.#nowMs = endMs;
   }
