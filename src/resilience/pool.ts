@@ -1,7 +1,6 @@
+import type { ClientError } from "../errors/errors.ts";
 import { waitAtMost } from "./clock.ts";
 import { Creator } from "./creator.ts";
-import { Deadline } from "./deadline.ts";
-import { DeadlineTimer } from "./deadline_timer.ts";
 import {
   type LeaseOwner,
   ManagedResource,
@@ -22,6 +21,8 @@ import {
 } from "./pool_options.ts";
 import { countWait, createWaitCounts, type PoolStats, toWaitBuckets } from "./pool_stats.ts";
 import { Waiter, WaitQueue } from "./waiter.ts";
+
+const NO_OPTIONS: AcquireOptions = {};
 
 /**
  * Lends resources: creates them on demand, one at a time, and never lends more than `poolSize` leases.
@@ -50,11 +51,10 @@ export class ResourcePool<T> {
   readonly #inventory: Inventory<T>;
   readonly #creator: Creator<T>;
   readonly #leaseOwner: LeaseOwner<T>;
-  readonly #leases = new Set<ManagedResource<T>>();
   readonly #leaks: LeakWatch;
-  readonly #waiters = new WaitQueue<T>();
-  readonly #timeouts: DeadlineTimer;
+  readonly #waiters: WaitQueue<T>;
   readonly #waits = createWaitCounts();
+  #leases = 0;
   #closed: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
 
@@ -75,7 +75,10 @@ export class ResourcePool<T> {
       settled: (nowMs) => this.#serve(nowMs),
     });
     this.#leaks = new LeakWatch(this.#options);
-    this.#timeouts = new DeadlineTimer(this.#options.clock);
+    this.#waiters = new WaitQueue(this.#options.clock, {
+      timedOut: (waiter) => waiter.reject(this.#timeoutError(waiter.timeoutMs)),
+      emptied: () => this.#creator.rest(),
+    });
     this.#leaseOwner = {
       release: (slot, lease) => this.#release(slot, lease),
       fail: (slot, error) => this.#end(slot, "failed", { error }),
@@ -114,7 +117,7 @@ export class ResourcePool<T> {
     if (this.#waiters.size >= this.#options.maxWaiters) {
       return Promise.reject(fullError(this.#waiters.size));
     }
-    return this.#wait(options ?? {}, stack);
+    return this.#wait(options ?? NO_OPTIONS, stack);
   }
 
   /**
@@ -220,17 +223,17 @@ export class ResourcePool<T> {
   /** Returns the pool at this moment, as plain data. */
   stats(): PoolStats {
     const { slots, draining, destroyer, created } = this.#inventory;
-    const { size, idle, validating } = slots;
+    const { size, busy, validating } = slots;
     return {
       size,
-      idle,
-      busy: size - idle - validating,
+      idle: size - busy - validating,
+      busy,
       validating,
       draining,
       closing: destroyer.running.size,
       creating: this.#creator.running.size,
       waiting: this.#waiters.size,
-      leases: this.#leases.size,
+      leases: this.#leases,
       poolSize: this.#options.poolSize,
       maxResources: this.#options.maxResources,
       created,
@@ -253,34 +256,30 @@ export class ResourcePool<T> {
   }
 
   #isFull(): boolean {
-    return this.#leases.size >= this.#options.poolSize;
+    return this.#leases >= this.#options.poolSize;
   }
 
   #lend(slot: Slot<T>, waitMs: number, stack: string | undefined): ManagedResource<T> {
     const lease = new ManagedResource(slot, this.#leaseOwner);
     this.#inventory.lend(slot);
-    this.#leases.add(lease);
+    this.#leases++;
     if (stack !== undefined) this.#leaks.watch(lease, stack);
     countWait(this.#waits, waitMs);
     return lease;
   }
 
   #wait(options: AcquireOptions, stack: string | undefined): Promise<ManagedResource<T>> {
-    const { clock } = this.#options;
-    const { acquireTimeoutMs = this.#options.acquireTimeoutMs, deadline, signal } = options;
+    const { acquireTimeoutMs = this.#options.acquireTimeoutMs, deadline } = options;
     const timeoutMs = Math.min(acquireTimeoutMs, deadline?.remainingMs() ?? Infinity);
-    const expired = () => timeoutError(timeoutMs, this.#creator.lastError);
-    if (timeoutMs <= 0) return Promise.reject(expired());
-    const waiter = new Waiter<T>(clock.now(), signal, stack);
-    const remove = this.#waiters.add(waiter, options.priority ?? "interactive");
-    waiter.leave = () => {
-      remove();
-      if (this.#waiters.size === 0) this.#creator.rest();
-    };
-    const end = Deadline.after(timeoutMs, clock);
-    waiter.undoTimer = this.#timeouts.watch(end, () => waiter.reject(expired()));
-    this.#meetDemand(waiter.startedMs);
-    return waiter.promise;
+    if (timeoutMs <= 0) return Promise.reject(this.#timeoutError(timeoutMs));
+    const nowMs = this.#options.clock.now();
+    const { promise } = new Waiter(this.#waiters, nowMs, timeoutMs, options, stack);
+    this.#meetDemand(nowMs);
+    return promise;
+  }
+
+  #timeoutError(timeoutMs: number): ClientError {
+    return timeoutError(timeoutMs, this.#creator.lastError);
   }
 
   /** Gives free places to waiters, then validates and creates for those that are left. */
@@ -303,7 +302,7 @@ export class ResourcePool<T> {
 
   /** How many waiters could have a lease if there were resources enough. */
   #demand(): number {
-    return Math.min(this.#waiters.size, this.#options.poolSize - this.#leases.size);
+    return Math.min(this.#waiters.size, this.#options.poolSize - this.#leases);
   }
 
   /** How many resources they need besides those being validated and created, as far as there is room. */
@@ -315,10 +314,10 @@ export class ResourcePool<T> {
 
   #release(slot: Slot<T>, lease: ManagedResource<T>): void {
     const nowMs = this.#now();
-    this.#leases.delete(lease);
+    this.#leases--; // once per lease: it knows itself whether it was given back
     if (this.#leaks.isOn) this.#leaks.forget(lease);
     this.#inventory.takeBack(slot, nowMs);
-    if (this.#leases.size === 0) this.#emptied?.();
+    if (this.#leases === 0) this.#emptied?.();
     if (this.#waiters.size > 0) this.#serve(nowMs);
   }
 
@@ -338,7 +337,7 @@ export class ResourcePool<T> {
     this.#waiters.rejectAll(closedError);
     this.#inventory.close();
     const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
-    if (this.#leases.size > 0) await waitAtMost(graceMs, emptied, clock);
+    if (this.#leases > 0) await waitAtMost(graceMs, emptied, clock);
     this.#inventory.destroyAll();
     this.#leaks.forgetAll();
     await waitAtMost(graceMs, this.#inventory.destroyer.allDone(this.#creator.running), clock);

@@ -100,19 +100,18 @@ export class Inventory<T> {
 
   /** Counts a lease of what was taken. */
   lend(slot: Slot<T>): void {
-    this.slots.lend(slot);
-    if (this.#expiry.isOn) this.#arm();
+    slot.leases++;
+    this.#arm();
   }
 
   /** Counts a lease that was given back. */
   takeBack(slot: Slot<T>, nowMs: number): void {
+    slot.leases--;
     if (slot.end !== undefined) {
-      if (--slot.leases === 0 && this.#draining.delete(slot)) {
-        this.destroyer.destroy(slot, slot.end.reason);
-      }
-      return;
+      const isLast = slot.leases === 0 && this.#draining.delete(slot);
+      return isLast ? this.destroyer.destroy(slot, slot.end.reason) : undefined;
     }
-    this.slots.takeBack(slot, nowMs);
+    if (slot.leases === 0) slot.idleSinceMs = nowMs;
     if (this.#isClosed) return slot.leases > 0 ? undefined : this.end(slot, "pool_closed");
     this.#expire(nowMs);
     this.#arm();

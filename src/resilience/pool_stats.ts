@@ -53,8 +53,9 @@ export function createWaitCounts(): number[] {
 
 /** Counts one wait. */
 export function countWait(counts: number[], waitMs: number): void {
-  const bar = LIMITS_MS.findIndex((limitMs) => waitMs <= limitMs);
-  counts[bar < 0 ? LIMITS_MS.length : bar]!++;
+  let bar = 0;
+  while (bar < LIMITS_MS.length && waitMs > LIMITS_MS[bar]!) bar++;
+  counts[bar]!++;
 }
 
 /** Returns the bars, the shortest waits first. */

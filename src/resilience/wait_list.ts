@@ -1,21 +1,16 @@
-/** A place in a {@linkcode WaitList}, or the ring's fixed point, which has no value. */
-interface Place<T> {
-  readonly value: T | undefined;
-  previous: Place<T>;
-  next: Place<T>;
+/** What can stand in a {@linkcode WaitList}; outside of one it is linked to itself. */
+export class Link {
+  /** Who came before. */
+  previous: Link = this;
+  /** Who comes next. */
+  next: Link = this;
 }
 
 /** First come, first served, and whoever leaves early leaves in constant time. */
-export class WaitList<T> {
+export class WaitList<T extends Link> implements Iterable<T> {
   /** Stands between the last and the first, so that no place is ever a special case. */
-  readonly #ring: Place<T>;
+  readonly #ring = new Link();
   #size = 0;
-
-  /** Creates an empty list. */
-  constructor() {
-    const ring = { value: undefined } as Place<T>;
-    this.#ring = ring.previous = ring.next = ring;
-  }
 
   /** How many wait. */
   get size(): number {
@@ -24,22 +19,32 @@ export class WaitList<T> {
 
   /** Who has waited longest. */
   get first(): T | undefined {
-    return this.#ring.next.value;
+    const { next } = this.#ring;
+    return next === this.#ring ? undefined : next as T;
   }
 
-  /** Adds a value at the end and returns its removal, which is harmless when repeated. */
-  add(value: T): () => void {
+  /** Adds one at the end who is in no list. */
+  add(value: T): void {
     const next = this.#ring;
-    const place: Place<T> = { value, previous: next.previous, next };
-    place.previous.next = next.previous = place;
+    value.previous = next.previous;
+    value.next = next;
+    value.previous.next = next.previous = value;
     this.#size++;
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      place.previous.next = place.next;
-      place.next.previous = place.previous;
-      this.#size--;
-    };
+  }
+
+  /** Removes one who is in this list, or in none. */
+  remove(value: T): void {
+    if (value.next === value) return;
+    value.previous.next = value.next;
+    value.next.previous = value.previous;
+    value.previous = value.next = value;
+    this.#size--;
+  }
+
+  /** All, in their order; the one at hand may be removed. */
+  *[Symbol.iterator](): Generator<T> {
+    for (let at = this.#ring.next, next = at.next; at !== this.#ring; at = next, next = at.next) {
+      yield at as T;
+    }
   }
 }

@@ -28,6 +28,14 @@ function clockContract(
     assertEquals(fired, ["early", "late"]);
   });
 
+  t.test(`${name}.setTimer() fires for who lives on though nobody must live on for it`, async () => {
+    let fired = 0;
+    clock.setTimer(1, () => void fired++, { keepAlive: false });
+    clock.setTimer(1, () => void fired++, { keepAlive: false })();
+    await advance(20);
+    assertEquals(fired, 1);
+  });
+
   t.test(`${name}.setTimer() undone never fires, and undoing twice is harmless`, async () => {
     let fired = false;
     const undo = clock.setTimer(1, () => fired = true);

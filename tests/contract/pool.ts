@@ -255,6 +255,74 @@ export default function (t: Kit): void {
     assertEquals(destroyed, [1]);
   });
 
+  t.test("ResourcePool P10 validates what was idle for long, and goes on when it is dead", async () => {
+    const validated: number[] = [];
+    const { clock, pool, destroyed } = createPool({
+      poolSize: 2,
+      validateAfterIdleMs: 100,
+      validationTimeoutMs: 50,
+      validate: ({ id }) => (validated.push(id), new Promise(() => {})),
+    });
+    const leases = [await pool.acquire(), await pool.acquire()];
+    for (const lease of leases) lease.release();
+    (await pool.acquire()).release();
+    assertEquals(validated, []);
+    await clock.advance(101);
+    const wait = pool.acquire();
+    await clock.advance(100);
+    assertEquals([(await wait).value.id, validated, destroyed], [3, [1, 2], [1, 2]]);
+    (await wait).release();
+    await pool.close();
+    assertEquals(clock.timers, 0);
+  });
+
+  t.test("ResourcePool P11 ends what was idle for long, on a timer that is there no longer", async () => {
+    const { clock, pool, destroyed } = createPool({ idleTimeoutMs: 100 });
+    (await pool.acquire()).release();
+    await clock.advance(100);
+    assertEquals([destroyed, pool.stats().size, clock.timers], [[1], 0, 0]);
+    await pool.close();
+  });
+
+  t.test("ResourcePool P13 reports a lease that is out for too long, with a stack", async () => {
+    const leaks: unknown[] = [];
+    const { clock, pool } = createPool({
+      leakThresholdMs: 100,
+      onEvent: (event) => event.type === "pool.leak" && leaks.push(typeof event.stack),
+    });
+    const lease = await pool.acquire();
+    await clock.advance(200);
+    assertEquals([leaks, pool.stats().leaks], [["string"], 1]);
+    lease.release();
+    await pool.close();
+  });
+
+  t.test("ResourcePool P19 drains a resource that times out again and again", async () => {
+    const { pool, destroyed } = createPool({ retireAfterTimeouts: 2 });
+    const lease = await pool.acquire();
+    lease.noteTimeout();
+    lease.noteAnswer();
+    lease.noteTimeout();
+    assertEquals(pool.stats().draining, 0);
+    lease.noteTimeout();
+    lease.release();
+    assertEquals([destroyed, pool.stats().destroyed.retired], [[1], 1]);
+    await pool.close();
+  });
+
+  t.test("ResourcePool.tryAcquire() lends what is free and usable now, or nothing", async () => {
+    const { pool } = createPool({ poolSize: 1, isUsable: ({ id }) => id !== broken });
+    let broken = 0;
+    assertEquals(pool.tryAcquire(), undefined);
+    (await pool.acquire()).release();
+    const lease = pool.tryAcquire();
+    assertEquals([lease?.value.id, pool.tryAcquire()], [1, undefined]);
+    lease?.release();
+    broken = 1;
+    assertEquals([pool.tryAcquire(), pool.stats().size], [undefined, 0]);
+    await pool.close();
+  });
+
   t.test("ResourcePool survives seeded schedules: nothing lost, nothing over its bounds", async () => {
     for (let seed = 1; seed <= 10; seed++) await runSchedule(seed);
   });

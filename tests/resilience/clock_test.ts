@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { sleepOn, systemClock, waitAtMost } from "../../src/resilience/clock.ts";
 import { Deadline } from "../../src/resilience/deadline.ts";
-import { WaitList } from "../../src/resilience/wait_list.ts";
+import { Link, WaitList } from "../../src/resilience/wait_list.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { CountedAbort, flush } from "./support.ts";
 
@@ -76,25 +76,26 @@ Deno.test("F2 Deadline refuses NaN and negative lengths, takes 0, an instant of 
 Deno.test("P4 WaitList is a list in order of arrival, whoever leaves from wherever, twice too", () => {
   const step = fc.option(fc.nat(9), { nil: "add" as const });
   fc.assert(fc.property(fc.array(step, { size: "large", maxLength: 60 }), (steps) => {
-    const list = new WaitList<number>();
-    let model: number[] = [];
-    const removals: (() => void)[] = [];
+    const list = new WaitList<Link>();
+    let model: Link[] = [];
+    const all: Link[] = [];
     for (const step of steps) {
       if (step === "add") {
-        model.push(removals.length);
-        removals.push(list.add(removals.length));
-      } else if (step < removals.length) {
-        removals[step]!();
-        model = model.filter((value) => value !== step);
+        all.push(new Link());
+        model.push(all.at(-1)!);
+        list.add(all.at(-1)!);
+      } else if (step < all.length) {
+        list.remove(all[step]!);
+        model = model.filter((one) => one !== all[step]);
       }
-      assertEquals([list.size, list.first], [model.length, model[0]]);
+      assert(list.size === model.length && list.first === model[0]);
     }
-    const served: number[] = [];
-    for (let first = list.first; first !== undefined; first = list.first) {
-      served.push(first);
-      removals[first]!();
+    const served: Link[] = [];
+    for (const one of list) {
+      served.push(one);
+      list.remove(one);
     }
-    assertEquals(served, model);
+    assert(served.length === model.length && served.every((one, index) => one === model[index]));
     assert(list.size === 0);
   }));
 });
