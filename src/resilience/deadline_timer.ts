@@ -6,26 +6,15 @@ interface Entry {
   readonly onTimeout: () => void;
 }
 
-/** For so many turns of the microtask queue the timer stays set though nobody needs it. */
-const REST_AFTER_TURNS = 10;
-
 /**
  * Watches many deadlines with one timer of the clock. Nearly all of them are given up before they
- * come, and on Deno a timer of its own costs each call a tenth of what its `fetch` costs. Nor is it
- * undone at once: who called before often calls again within the same task.
+ * come, and on Deno a timer of its own costs each call a tenth of what its `fetch` costs.
  */
 export class DeadlineTimer {
   readonly #clock: Clock;
   readonly #entries = new Set<Entry>();
   #armedAtMs = Infinity;
   #undo = (): void => {};
-  /** Turns until the timer is undone, unless somebody needs it by then; 0 if nobody counts. */
-  #turnsLeft = 0;
-  readonly #countDown = (): void => {
-    if (this.#entries.size > 0) this.#turnsLeft = 0;
-    else if (--this.#turnsLeft > 0) void Promise.resolve().then(this.#countDown);
-    else this.#disarm();
-  };
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -48,7 +37,7 @@ export class DeadlineTimer {
     if (atMs < this.#armedAtMs) this.#arm(atMs);
     return () => {
       this.#entries.delete(entry);
-      if (this.#entries.size === 0) this.#rest();
+      if (this.#entries.size === 0) this.#disarm();
     };
   }
 
@@ -56,12 +45,6 @@ export class DeadlineTimer {
     this.#disarm();
     this.#armedAtMs = atMs;
     this.#undo = this.#clock.setTimer(atMs - this.#clock.now(), () => this.#check());
-  }
-
-  #rest(): void {
-    if (this.#turnsLeft > 0) return;
-    this.#turnsLeft = REST_AFTER_TURNS;
-    void Promise.resolve().then(this.#countDown); // on Node a third of queueMicrotask()
   }
 
   #disarm(): void {
