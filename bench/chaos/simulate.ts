@@ -64,6 +64,8 @@ export interface SimulateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Time after the last call in which a client may wind down what nobody waits for. */
+const REST_MS = 1_000;
 /** Time before the load in which the client connects. */
 const WARM_UP_MS = 1_000;
 /** Separates the chance of the client from that of the load and of the server. */
@@ -104,6 +106,9 @@ export async function simulate(options: SimulateOptions): Promise<RunRecord> {
       });
     }
     await clock.run(() => left === 0, signal);
+    let rested = false;
+    clock.setTimer(REST_MS, () => rested = true);
+    await clock.run(() => rested, signal);
     listeners = Math.max(0, leaks.countListeners() - before);
     await wait(Promise.all(callers.map((caller) => caller.close())), clock, signal);
     await clock.run(() => false, signal);

@@ -15,6 +15,8 @@ export interface Target {
     readonly factor?: number;
     readonly plus?: number;
   };
+  /** The scenarios that `every` leaves out. */
+  readonly except?: readonly string[];
   /** What the prototype reached, which will do where the target is beyond it. */
   readonly prototype?: number;
 }
@@ -42,7 +44,8 @@ export const TARGETS: readonly Target[] = [
   most("every", "misreported", "", 0),
   most("every", "leftBehind", "", 0),
   least("every", "settledByDeadline", "%", 1),
-  most("every", "amplification", "", 1.2),
+  // The targets are for one client. In X3 each of 200 has a budget and a breaker of its own.
+  { ...most("every", "amplification", "", 1.2), except: ["X3"] },
   most("S1", "p99Ms", "s", { client: "sdk", key: "p99Ms", plus: 10 }),
   most("S2", "p99Ms", "s", 350),
   least("S3", "goodput", "%", 0.94),

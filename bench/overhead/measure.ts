@@ -3,6 +3,7 @@
  * Bun as it is and, bundled, in Node.
  */
 import process from "node:process";
+import { createGuardRows } from "./guard.ts";
 import { createPoolRows } from "./pool.ts";
 import type { Row } from "./row.ts";
 
@@ -41,7 +42,8 @@ async function measureGroup(rows: readonly Row[]): Promise<Measured[]> {
 }
 
 const measured: Measured[] = [];
-for (const rows of Map.groupBy(createPoolRows(), ({ group }) => group).values()) {
+const all = [...createPoolRows(), ...createGuardRows()];
+for (const rows of Map.groupBy(all, ({ group }) => group).values()) {
   measured.push(...await measureGroup(rows));
 }
 console.log(JSON.stringify(measured));

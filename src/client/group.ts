@@ -136,8 +136,7 @@ export class ClientGroup {
     const { operations, ttlMs } = await withDeadline(
       { controller, signal: options.signal, deadline, timer: server.timer, onTimeout },
       () =>
-        repeat(() => server.catalog.list(controller.signal), {
-          ...this.#group,
+        repeat(() => server.catalog.list(controller.signal), this.#group, {
           effect: "safe",
           classify: (error) => classifyAttempt(error, situation),
           budget: server.budget,

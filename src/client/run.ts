@@ -105,8 +105,7 @@ export class Run implements Execution {
       const { status, content, structuredContent } = await withDeadline(
         { controller, signal: callerSignal, deadline, timer: server.timer, onTimeout },
         () =>
-          repeat(() => this.#attempt(), {
-            ...policy,
+          repeat(() => this.#attempt(), policy, {
             // Which failures may be repeated depends on an effect that the look-up makes known.
             effect: "safe",
             budget: server.budget,
@@ -115,7 +114,10 @@ export class Run implements Execution {
             classify: (error) => this.#classify(error),
             onRetry: (scheduled) => this.#onRetry(scheduled),
             onBudgetEmpty: (error) => this.#onBudgetEmpty(error),
-            ...{ signal, deadline, clock, random },
+            signal,
+            deadline,
+            clock,
+            random,
           }),
       );
       this.#end("completed", "completed");

@@ -71,7 +71,8 @@ export class Sender {
     const { server, controller: { signal }, deadline, policy, tracker } = this.#call;
     const { priority, failFast } = policy;
     const operation = sending.operation.name;
-    const permit = await server.gate.enter({ operation, deadline, signal, priority, failFast });
+    const passed = server.gate.enter({ operation, deadline, signal, priority, failFast });
+    const permit = typeof passed === "number" ? passed : await passed;
     let first: Attempt;
     try {
       signal.throwIfAborted();

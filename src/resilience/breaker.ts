@@ -69,7 +69,7 @@ export class CircuitBreaker {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #onTransition: ((transition: BreakerTransition) => void) | undefined;
-  readonly #window: FailureWindow;
+  readonly #recent: FailureWindow;
   #state: BreakerState = "closed";
   #generation = 1;
   #hardInARow = 0;
@@ -98,7 +98,7 @@ export class CircuitBreaker {
     this.#clock = ports.clock ?? systemClock;
     this.#random = ports.random ?? systemRandom;
     this.#onTransition = notifier(ports.onTransition);
-    this.#window = new FailureWindow(WINDOW_MS, this.#clock);
+    this.#recent = new FailureWindow(WINDOW_MS, this.#clock);
   }
 
   /** Where it stands now. */
@@ -136,7 +136,7 @@ export class CircuitBreaker {
   record(evidence: HealthEvidence, generation: number, retryAfterMs?: number): void {
     if (evidence === "none" || this.state !== "closed" || generation !== this.#generation) return;
     const isHard = evidence === "hard" || evidence === "overload";
-    this.#window.add(isHard);
+    this.#recent.add(isHard);
     if (isHard) this.#hardInARow++;
     else this.#hardInARow = 0;
     if (evidence === "pushback") {
@@ -194,7 +194,7 @@ export class CircuitBreaker {
     return {
       state: this.state,
       generation: this.#generation,
-      ...this.#window.counts,
+      ...this.#recent.counts,
       trips: this.#trips,
       pauses: this.#pauses,
     };
@@ -267,7 +267,7 @@ export class CircuitBreaker {
   #isDead(): boolean {
     const { tripAfter, tripShare } = this.#options;
     if (this.#hardInARow >= tripAfter) return true;
-    const { results, failures } = this.#window.counts;
+    const { results, failures } = this.#recent.counts;
     return results >= MIN_RESULTS && failures / results >= tripShare;
   }
 
@@ -308,7 +308,7 @@ export class CircuitBreaker {
     this.#state = to;
     this.#generation++;
     this.#hardInARow = this.#pushbacksInARow = this.#hintMs = 0;
-    this.#window.clear();
+    this.#recent.clear();
     const nowMs = this.#clock.now();
     if (to === "closed" && from !== "paused") this.#closedAtMs = nowMs;
     this.#onTransition?.({

@@ -58,6 +58,16 @@ export class Deadline {
     return Math.max(0, this.atMs - this.#clock.now());
   }
 
+  /**
+   * Returns the instant on a clock, which may be another one.
+   *
+   * @param clock The clock.
+   * @returns The instant, in milliseconds of that clock's monotonic time.
+   */
+  atMsOn(clock: Clock): number {
+    return clock === this.#clock ? this.atMs : clock.now() + this.remainingMs();
+  }
+
   /** Tells whether the instant has come. */
   isPast(): boolean {
     return this.#clock.now() >= this.atMs;

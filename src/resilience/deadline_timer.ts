@@ -22,13 +22,15 @@ export class DeadlineTimer {
 
   /** Calls back once when a deadline has come. Returns the undoing of that. */
   watch(deadline: Deadline, onTimeout: () => void): () => void {
-    // On the clock here: the deadline may be measured on another one.
-    return this.after(deadline.remainingMs(), onTimeout);
+    return this.#add(deadline.atMsOn(this.#clock), onTimeout);
   }
 
   /** Calls back once when so many milliseconds are over. Returns the undoing of that. */
   after(ms: number, onTimeout: () => void): () => void {
-    const atMs = this.#clock.now() + ms;
+    return this.#add(this.#clock.now() + ms, onTimeout);
+  }
+
+  #add(atMs: number, onTimeout: () => void): () => void {
     if (atMs === Infinity) return () => {};
     const entry = { atMs, onTimeout };
     this.#entries.add(entry);

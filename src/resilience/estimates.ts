@@ -7,7 +7,10 @@ const MAX_OPERATIONS = 64;
 const EWMA_ALPHA = 0.2;
 
 interface Samples {
-  readonly ring: number[];
+  /** The newest, in the order of their coming. */
+  readonly ring: Float64Array;
+  /** The same by length, the shortest first: to sort them anew would cost more than a call does. */
+  readonly sorted: Float64Array;
   count: number;
   p50Ms: number;
   p95Ms: number | undefined;
@@ -47,20 +50,19 @@ export class LatencyEstimates {
   /** Learns from an operation that succeeded. */
   addSuccess(operation: string, elapsedMs: number): void {
     const samples = this.#use(operation);
-    samples.ring[samples.count % KEPT_SAMPLES] = elapsedMs;
-    const count = ++samples.count;
+    keep(samples, elapsedMs);
+    const { count } = samples;
     if (count !== MIN_SAMPLES_P50 && count % RECOMPUTE_EVERY !== 0) return;
-    if (count < MIN_SAMPLES_P50) return;
-    const sorted = Float64Array.from(samples.ring).sort();
-    samples.p50Ms = pickRank(sorted, 0.5);
-    if (count >= MIN_SAMPLES_P95) samples.p95Ms = pickRank(sorted, 0.95);
+    const kept = samples.sorted.subarray(0, Math.min(count, KEPT_SAMPLES));
+    samples.p50Ms = pickRank(kept, 0.5);
+    if (count >= MIN_SAMPLES_P95) samples.p95Ms = pickRank(kept, 0.95);
   }
 
   #use(operation: string): Samples {
     const known = this.#operations.get(operation);
     // Insertion order is the order of use.
     if (known !== undefined) this.#operations.delete(operation);
-    const samples = known ?? { ring: [], count: 0, p50Ms: 0, p95Ms: undefined };
+    const samples = known ?? createSamples();
     this.#operations.set(operation, samples);
     if (this.#operations.size > MAX_OPERATIONS) {
       for (const oldest of this.#operations.keys()) {
@@ -70,6 +72,36 @@ export class LatencyEstimates {
     }
     return samples;
   }
+}
+
+function createSamples(): Samples {
+  const ring = new Float64Array(KEPT_SAMPLES);
+  const sorted = new Float64Array(KEPT_SAMPLES).fill(Infinity);
+  return { ring, sorted, count: 0, p50Ms: 0, p95Ms: undefined };
+}
+
+/** Puts a new sample in the place of the oldest one, or of none: there `Infinity` stands. */
+function keep(samples: Samples, elapsedMs: number): void {
+  const { ring, sorted, count } = samples;
+  const place = count % KEPT_SAMPLES;
+  const from = findPlace(sorted, count < KEPT_SAMPLES ? Infinity : ring[place]!);
+  let to = findPlace(sorted, elapsedMs);
+  if (to > from) sorted.copyWithin(from, from + 1, to--);
+  else sorted.copyWithin(to + 1, to, from);
+  sorted[to] = ring[place] = elapsedMs;
+  samples.count++;
+}
+
+/** The first place whose sample is not shorter. */
+function findPlace(sorted: Float64Array, ms: number): number {
+  let from = 0;
+  let to = sorted.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (sorted[middle]! < ms) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 function pickRank(sorted: Float64Array, share: number): number {

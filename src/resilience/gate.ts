@@ -187,7 +187,6 @@ export class Gate {
     const { to, waitMs = Infinity } = transition;
     if (to === "closed") this.limiter.ramp();
     this.#options.onEvent?.({ type: "breaker.transition", ...transition });
-    if (this.#queue.size === 0) return;
     if (to === "isolated") { for (const waiting of this.#queue.all()) this.#drop(waiting, ""); }
     this.#serve();
     this.#wakeBy(this.#options.clock.now() + waitMs);

@@ -111,8 +111,11 @@ export interface RetryOptions extends RetryPolicy {
   readonly random?: () => number;
 }
 
-/** {@linkcode RetryOptions} with every value known and checked. */
-export interface ResolvedRetryOptions extends Required<RetryPolicy> {
+/** The values of a {@linkcode RetryPolicy}, all known and checked. */
+export type ResolvedRetryPolicy = Required<RetryPolicy>;
+
+/** What {@linkcode repeat} works with besides a policy: all of {@linkcode RetryOptions}, checked. */
+export interface RetryContext {
   readonly effect: Effect;
   readonly deadline: Deadline | undefined;
   readonly signal: AbortSignal | undefined;
@@ -188,15 +191,18 @@ export async function retry<T>(
   fn: (attempt: number) => T | PromiseLike<T>,
   options: RetryOptions = {},
 ): Promise<T> {
-  return await repeat(fn, resolveOptions("retry", options, RULES));
+  const resolved: ResolvedRetryPolicy & RetryContext = resolveOptions("retry", options, RULES);
+  return await repeat(fn, resolved, resolved);
 }
 
 /** Runs a function as {@linkcode retry} does, with options that are known to be right. */
 export async function repeat<T>(
   fn: (attempt: number) => T | PromiseLike<T>,
-  options: ResolvedRetryOptions,
+  policy: ResolvedRetryPolicy,
+  context: RetryContext,
 ): Promise<T> {
-  const { maxAttempts, effect, signal, classify, onRetry, clock } = options;
+  const { maxAttempts } = policy;
+  const { effect, signal, classify, onRetry, clock } = context;
   let failures = 0;
   let used = 0;
   for (let attempt = 1;; attempt++) {
@@ -213,29 +219,29 @@ export async function repeat<T>(
       if (failed.repaired !== true) {
         if (failed.counts !== false && failed.free !== true) used++;
         if (maxAttempts === 1 || used >= maxAttempts) throw error;
-        waitMs = drawWaitMs(failed, failures, options);
+        waitMs = drawWaitMs(failed, failures, policy, context.random);
       }
-      if (waitMs === undefined || waitMs >= usableMs(options)) throw error;
-      if (!isAffordable(failed, options)) {
-        options.onBudgetEmpty?.(error);
+      if (waitMs === undefined || waitMs >= usableMs(context)) throw error;
+      if (!isAffordable(failed, context)) {
+        context.onBudgetEmpty?.(error);
         throw error;
       }
       onRetry?.({ error, attempt, waitMs });
       if (waitMs === 0) continue;
       await clock.sleep(waitMs, signal);
       // A timer may come late, and what an attempt needs may have grown.
-      if (usableMs(options) <= 0) throw error;
+      if (usableMs(context) <= 0) throw error;
     }
   }
 }
 
 /** How long a wait may be so that an attempt after it can still end in time. */
-function usableMs({ deadline, minRemainingMs }: ResolvedRetryOptions): number {
+function usableMs({ deadline, minRemainingMs }: RetryContext): number {
   return (deadline?.remainingMs() ?? Infinity) - (minRemainingMs?.() ?? 0);
 }
 
 /** Takes what the next attempt costs; what is repaired or free costs nothing. */
-function isAffordable(failed: FailedAttempt, { budget }: ResolvedRetryOptions): boolean {
+function isAffordable(failed: FailedAttempt, { budget }: RetryContext): boolean {
   if (budget === undefined || failed.repaired === true || failed.free === true) return true;
   return budget.take(failed.tokens ?? (failed.throttled ? THROTTLED_TOKENS : 1));
 }
@@ -244,10 +250,11 @@ function isAffordable(failed: FailedAttempt, { budget }: ResolvedRetryOptions): 
 function drawWaitMs(
   failed: FailedAttempt,
   failures: number,
-  options: ResolvedRetryOptions,
+  policy: ResolvedRetryPolicy,
+  random: () => number,
 ): number | undefined {
   const { retryAfterMs, throttled, free } = failed;
-  const { maxRetryAfterMs, throttledBaseDelayMs, random } = options;
+  const { maxRetryAfterMs, throttledBaseDelayMs } = policy;
   if (retryAfterMs !== undefined && retryAfterMs >= 0) {
     // No timer is longer, and a wait that is cut short would be a send before its hint.
     if (retryAfterMs > Math.min(maxRetryAfterMs, MAX_TIMER_MS)) return undefined;
@@ -255,6 +262,6 @@ function drawWaitMs(
     return retryAfterMs + random() * Math.min(1_000, retryAfterMs / 2);
   }
   if (free) return 0;
-  const backoff = throttled ? { ...options, baseDelayMs: throttledBaseDelayMs } : options;
+  const backoff = throttled ? { ...policy, baseDelayMs: throttledBaseDelayMs } : policy;
   return drawBackoffMs(failures, backoff, random);
 }

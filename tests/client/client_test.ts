@@ -115,6 +115,7 @@ Deno.test("AutoMCPClient.close() lets calls in flight end and refuses those that
   await closed;
   assertEquals(connector.connections[0]?.closes, 1);
   assertEquals((await rejection(group.execute("work"))).code, "pool_closed");
+  await settle();
   assertEquals(clock.timers, 0);
 });
 

@@ -35,6 +35,7 @@ Deno.test("E4 execution throws the reason of its caller's abort (SDK 2.4.0: a ti
   const reason = new Error("The tab was closed");
   controller.abort(reason);
   assertStrictEquals(await caught as unknown, reason);
+  await settle();
   assertEquals([clock.now(), clock.timers], [0, 0]);
 });
 

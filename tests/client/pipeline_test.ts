@@ -168,6 +168,7 @@ Deno.test("D1 execution whose deadline is past sends nothing", async () => {
   const deadline = new Deadline(clock.now() - 1, clock);
   const error = await rejection(group.execute("add", {}, { deadline }));
   assertEquals([error.code, error.delivery, error.attempts], ["deadline_exceeded", "not_sent", 0]);
+  await settle();
   assertEquals([connector.requests.length, clock.timers], [1, 0]);
 });
 

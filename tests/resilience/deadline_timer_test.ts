@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Deadline } from "../../src/resilience/deadline.ts";
 import { DeadlineTimer } from "../../src/resilience/deadline_timer.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 
 function create() {
   const clock = new FakeClock();
@@ -31,10 +31,41 @@ Deno.test("DeadlineTimer.watch() is undone, and leaves no timer behind", async (
   await clock.advance(15);
   undo[1]?.();
   undo[1]?.();
+  await settle();
   assertEquals([called, clock.timers], [[], 0]);
   timer.watch(after(5), () => called.push(5));
   await clock.advance(5);
   assertEquals([called, clock.timers], [[5], 0]);
+});
+
+Deno.test("DeadlineTimer.watch() takes deadlines of other clocks", async () => {
+  const { clock, timer } = create();
+  await clock.advance(1_000);
+  const called: number[] = [];
+  timer.watch(Deadline.after(20, new FakeClock()), () => called.push(clock.now()));
+  timer.watch(Deadline.after(Infinity, new FakeClock()), () => called.push(clock.now()));
+  await clock.advance(100);
+  assertEquals([called, clock.timers], [[1_020], 0]);
+});
+
+Deno.test("F3 DeadlineTimer.watch() uses one timer for calls one after the other, and none after the task", async () => {
+  const { clock, after, timer } = create();
+  let timers = 0;
+  const setTimer = clock.setTimer.bind(clock);
+  clock.setTimer = (ms, callback) => (timers++, setTimer(ms, callback));
+  for (let call = 0; call < 100; call++) {
+    const undo = timer.watch(after(10), () => {});
+    await null;
+    undo();
+    for (let turn = 0; turn < 5; turn++) await null;
+  }
+  assertEquals([timers, clock.timers], [1, 1]);
+  await settle();
+  assertEquals(clock.timers, 0);
+  timer.watch(after(10), () => {})();
+  assertEquals([timers, clock.timers], [2, 1]);
+  await settle();
+  assertEquals(clock.timers, 0);
 });
 
 Deno.test("DeadlineTimer.watch() may be called by what it calls back", async () => {
@@ -101,4 +132,12 @@ Deno.test("F3 DeadlineTimer.after() of no time at all calls back in a task of it
   assertEquals(called, []);
   await clock.advance(0);
   assertEquals([called, clock.timers], [["first", "second"], 0]);
+});
+
+Deno.test("F3 DeadlineTimer holds no timer for what never comes, nor because of it", () => {
+  const { clock, timer } = create();
+  const undo = timer.after(Infinity, () => {});
+  timer.after(10, () => {})();
+  assertEquals(clock.timers, 0);
+  undo();
 });

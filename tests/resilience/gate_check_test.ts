@@ -81,6 +81,15 @@ Deno.test("B5 Gate sets no timer while nobody waits, and checks for the next who
   assertEquals([caller.outcome, clock.timers], ["passed", 0]);
 });
 
+Deno.test("B5 Gate does not check for those who leave, if nobody waits", async () => {
+  const { clock, gate, checks, enter, leave, trip } = createGate();
+  const straggler = enter();
+  trip();
+  await clock.advance(60_000);
+  leave(straggler);
+  assertEquals([checks.length, gate.breaker.state, clock.timers], [0, "open", 0]);
+});
+
 Deno.test("B5 Gate ends the outage with a check whose callers have all gone meanwhile", async () => {
   const { clock, gate, checks, enter, trip } = createGate();
   trip();

@@ -129,6 +129,7 @@ function createTaught(elapsedMs: number, successes: number, shedFactor?: number)
 Deno.test("A4 Gate sheds at its turn who has less than 1.5 times the average, if another one waits", async () => {
   for (const [timeoutMs, outcome] of [[1_499, "shed"], [1_500, "passed"]] as const) {
     const { clock, gate, events, enter, leave } = createTaught(1_000, 0);
+    await clock.advance(7);
     const first = enter();
     const callers = [enter({ timeoutMs: timeoutMs + 10 }), enter()];
     await clock.advance(10);
@@ -219,7 +220,7 @@ Deno.test("A4 Gate keeps one timer, for whoever is hopeless first", async () => 
 Deno.test("A4 Gate with a shedFactor of 0 drops nobody for want of time", async () => {
   const { clock, gate, enter, leave } = createTaught(1_000, 20, 0);
   const first = enter();
-  const callers = [enter({ timeoutMs: 1 }), enter({ timeoutMs: 1 })];
+  const callers = [enter({ timeoutMs: 0 }), enter({ timeoutMs: 0 })];
   assertEquals(clock.timers, 0);
   leave(first);
   await clock.advance(0);

@@ -180,6 +180,8 @@ Deno.test("B7 Gate lets at most 8 of 500 parked callers pass in the first round"
   trip();
   for (let i = 0; i < 500; i++) enter();
   await clock.advance(375);
+  // Only the opening lowers the limit.
+  assertEquals(gate.limiter.limit, 20);
   checks[0]!.answer();
   await clock.advance(0);
   assertEquals([passed.length, gate.limiter.inFlight], [8, 8]);
@@ -248,6 +250,11 @@ Deno.test("L5 Gate.leave() tells breaker, limiter and estimates what the attempt
     assertEquals([stats.results, stats.failures], [results, failures], row);
     assertEquals([gate.limiter.limit, gate.estimates.ewmaMs], [drops ? 9 : 10, ewmaMs], row);
     assertEquals(gate.limiter.inFlight, 0, row);
+  }
+  for (const [health, limit] of [["answered", 2], ["hard", 1], ["none", 1]] as const) {
+    const { gate, attempt } = createGate({ limiter: { initialLimit: 1 } });
+    attempt({ health, succeeded: false });
+    assertEquals(gate.limiter.limit, limit, health);
   }
   const { gate, attempt } = createGate();
   for (let i = 0; i < 20; i++) attempt({ elapsedMs: 80, succeeded: i > 0 });

@@ -4,9 +4,8 @@
  * Node.
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { relative, resolve } from "node:path";
 import process from "node:process";
 
 /** Beside StrykerJS's own options: the test files of each file that is mutated. */
@@ -15,7 +14,6 @@ interface Options {
 }
 
 interface MutantRunOptions {
-  readonly timeout: number;
   readonly activeMutant: { readonly id: string };
   readonly sandboxFileName: string;
   readonly testFilter?: readonly string[];
@@ -25,15 +23,30 @@ interface MutantRunOptions {
 interface TestRun {
   readonly status: "passed" | "failed" | "timeout";
   readonly output: string;
-  readonly durationMs: number;
 }
 
-/** A runner that is late is ended by StrykerJS, its processes are not: they get less time. */
-const MARGIN_MS = 1_000;
+/** What a run without a mutant tells of a test file. */
+interface Reach {
+  readonly computingMs: number;
+  readonly hits: unknown;
+}
+
+/**
+ * How long a test file may compute, beside what it computes without a mutant: that ends loops. Passed
+ * time would not do: on a busy machine the same tests take longer, but do not compute longer.
+ */
+const LIMIT = { factor: 2, marginMs: 2_000 } as const;
+
+/** The same for a run without a mutant. */
+const MAX_DRY_RUN_MS = 120_000;
+
+/** Lies in the copy of the repository, which all runners share; only one of them makes the dry run. */
+const REACH_FILE = "mutation_reach.json";
 
 export class DenoRunner {
   static readonly inject = ["options"] as const;
   readonly #tests: Options["denoTests"];
+  #reach: Record<string, Reach> | undefined;
 
   constructor({ denoTests }: Options) {
     this.#tests = denoTests;
@@ -43,70 +56,67 @@ export class DenoRunner {
     return { reloadEnvironment: true };
   }
 
-  /** Runs each test file alone, without a mutant, and learns what it reaches and how long it takes. */
-  async dryRun({ timeout }: { readonly timeout: number }): Promise<unknown> {
-    const folder = await mkdtemp(join(tmpdir(), "mutation-"));
-    const coverageFile = join(folder, "coverage.json");
-    const runs: { file: string; timeSpentMs: number; hits: unknown }[] = [];
-    try {
-      for (const file of new Set(Object.values(this.#tests).flat())) {
-        const env = { MUTATION_COVERAGE_FILE: coverageFile };
-        const { status, output, durationMs } = await runTests([file], timeout, env);
-        if (status === "timeout") return { status, reason: file };
-        if (status === "failed") return { status: "error", errorMessage: `${file}:\n${output}` };
-        const hits = JSON.parse(await readFile(coverageFile, "utf8"));
-        runs.push({ file, timeSpentMs: durationMs, hits });
-      }
-    } finally {
-      await rm(folder, { recursive: true });
+  /** Runs each test file without a mutant, and learns what it reaches and how long it computes. */
+  async dryRun(): Promise<unknown> {
+    const coverageFile = resolve("mutation_coverage.json");
+    const reach: Record<string, Reach> = {};
+    for (const file of new Set(Object.values(this.#tests).flat())) {
+      const env = { MUTATION_COVERAGE_FILE: coverageFile };
+      const { status, output } = await runTests(file, MAX_DRY_RUN_MS, env);
+      if (status === "timeout") return { status, reason: file };
+      if (status === "failed") return { status: "error", errorMessage: `${file}:\n${output}` };
+      reach[file] = JSON.parse(await readFile(coverageFile, "utf8"));
     }
+    await writeFile(REACH_FILE, JSON.stringify(reach));
+    const tests = Object.entries(reach);
     return {
       status: "complete",
-      tests: runs.map(({ file, timeSpentMs }) => ({
-        id: file,
-        name: file,
-        status: 0,
-        timeSpentMs,
-      })),
+      tests: tests.map(([file, { computingMs }]) => (
+        { id: file, name: file, status: 0, timeSpentMs: computingMs }
+      )),
       mutantCoverage: {
         static: {},
-        perTest: Object.fromEntries(runs.map(({ file, hits }) => [file, hits])),
+        perTest: Object.fromEntries(tests.map(([file, { hits }]) => [file, hits])),
       },
     };
   }
 
   /** Runs those of the file's tests that reach the mutant, in their order, until one fails. */
   async mutantRun(options: MutantRunOptions): Promise<unknown> {
-    const { activeMutant, sandboxFileName, testFilter, hitLimit, timeout } = options;
+    const { activeMutant, sandboxFileName, testFilter, hitLimit } = options;
     const own = this.#tests[relative(process.cwd(), sandboxFileName)] ?? [];
     const files = own.filter((file) => testFilter?.includes(file) ?? true);
-    const nrOfTests = files.length;
-    if (nrOfTests === 0) return { status: "survived", nrOfTests };
-    const { status, output } = await runTests(files, timeout - MARGIN_MS, {
+    this.#reach ??= JSON.parse(await readFile(REACH_FILE, "utf8")) as Record<string, Reach>;
+    const env = {
       __STRYKER_ACTIVE_MUTANT__: activeMutant.id,
       ...(hitLimit !== undefined && { MUTATION_HIT_LIMIT: String(hitLimit) }),
-    });
-    if (status === "timeout") return { status };
-    if (status === "passed") return { status: "survived", nrOfTests };
-    const killedBy = files.filter((file) => output.includes(` => ./${file}:`));
-    return { status: "killed", killedBy, nrOfTests, failureMessage: output };
+    };
+    for (const [index, file] of files.entries()) {
+      const { computingMs } = this.#reach[file]!;
+      const limitMs = LIMIT.factor * computingMs + LIMIT.marginMs;
+      const { status, output } = await runTests(file, limitMs, env);
+      const nrOfTests = index + 1;
+      if (status === "timeout") return { status, reason: file };
+      if (status === "passed") continue;
+      return { status: "killed", killedBy: [file], nrOfTests, failureMessage: output };
+    }
+    return { status: "survived", nrOfTests: files.length };
   }
 }
 
-/** Runs test files in order until a test fails, or until the time is up. */
+/** Runs a test file until a test fails, or until it has computed for too long. */
 function runTests(
-  files: readonly string[],
-  timeoutMs: number,
+  file: string,
+  maxComputingMs: number,
   env: Readonly<Record<string, string>>,
 ): Promise<TestRun> {
   const flags = ["test", "-A", "--no-check", "--fail-fast", "--preload=tools/mutation/preload.ts"];
-  const startedMs = performance.now();
-  return new Promise((resolve, reject) => {
-    const child = spawn("deno", [...flags, ...files], {
+  return new Promise((settle, reject) => {
+    const limit = `${Math.ceil(maxComputingMs / 1_000)}`;
+    const program = ["-c", 'ulimit -t "$0" && exec deno "$@"', limit, ...flags, file];
+    const child = spawn("sh", program, {
       env: { ...process.env, NO_COLOR: "1", ...env },
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: Math.max(1, Math.round(timeoutMs)),
-      killSignal: "SIGKILL",
     });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
@@ -114,8 +124,9 @@ function runTests(
     }
     child.on("error", reject);
     child.on("close", (code, signal) => {
-      const status = signal === "SIGKILL" ? "timeout" : code === 0 ? "passed" : "failed";
-      resolve({ status, output, durationMs: performance.now() - startedMs });
+      const isLate = signal === "SIGKILL" || signal === "SIGXCPU";
+      const status = isLate ? "timeout" : code === 0 ? "passed" : "failed";
+      settle({ status, output });
     });
   });
 }

@@ -77,6 +77,9 @@ async function run({ files, concurrency }: Options): Promise<string> {
     denoTests: Object.fromEntries(files.map((file) => [file, findTests(file)])),
     coverageAnalysis: "perTest",
     concurrency,
+    // The runner ends loops by itself. If StrykerJS ended the runner, its process would stay behind.
+    timeoutFactor: 20,
+    timeoutMS: 600_000,
     disableTypeChecks: false,
     ignorePatterns: ["dist"],
     tempDirName: `${folder}/copy`,

@@ -1,0 +1,32 @@
+/** A connector to nothing: what it costs is nothing beside what calls it. */
+import type { Connection, ConnectionResult, Connector } from "../src/client/ports.ts";
+
+/** The operation that answers at once. */
+export const ANSWER = "answer";
+/** The operation that never answers. */
+export const HANG = "hang";
+
+const RESULT: ConnectionResult = { status: "success", content: [] };
+
+/** Returns the connector; its list stays fresh. */
+export function createConnector(): Connector {
+  const names = [ANSWER, HANG];
+  const connect = (): Promise<Connection> =>
+    Promise.resolve({
+      era: "modern",
+      server: { name: "nothing", version: "1.0.0" },
+      maxConcurrency: Infinity,
+      stateful: false,
+      closed: new AbortController().signal,
+      describe: () =>
+        Promise.resolve({
+          operations: names.map((name) => ({ name, inputSchema: { type: "object" }, hints: {} })),
+          ttlMs: Infinity,
+        }),
+      execute: ({ operation: { name } }) =>
+        name === HANG ? new Promise<never>(() => {}) : Promise.resolve(RESULT),
+      check: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    });
+  return { name: "nothing", connect };
+}

@@ -1,0 +1,96 @@
+/** What is measured: executions that have ended, and executions and calls that never will. */
+import { Client } from "@modelcontextprotocol/client";
+import { AutoMCPClient, type Effect } from "../../mod.ts";
+import { ANSWER, createConnector, HANG } from "../connector.ts";
+
+/** Longer than any measurement takes. */
+const TIMEOUT_MS = 600_000;
+
+function createGroup(poolSize: number, effect: Effect) {
+  const client = new AutoMCPClient("bench", {
+    poolSize,
+    limiter: { initialLimit: poolSize },
+    queue: { maxQueue: Infinity },
+    timeoutMs: TIMEOUT_MS,
+    groups: {
+      nothing: {
+        connector: createConnector(),
+        operations: { [ANSWER]: { effect }, [HANG]: { effect } },
+      },
+    },
+  });
+  return { client, group: client.group("nothing") };
+}
+
+/** Returns what makes so many executions, some at once, each to its end. */
+export function createExecutions(): (count: number) => Promise<void> {
+  const callers = 10;
+  const { group } = createGroup(callers, "safe");
+  return async (count) => {
+    let left = count;
+    const work = async (): Promise<void> => {
+      while (left-- > 0) await group.execute(ANSWER);
+    };
+    await Promise.all(Array.from({ length: callers }, work));
+  };
+}
+
+/** Something of which so many can be pending. */
+export interface Pending {
+  readonly name: string;
+  /** Starts so many and returns what holds them, once all are where they stay. */
+  start(count: number): Promise<{ readonly pending: readonly unknown[]; end(): Promise<void> }>;
+}
+
+async function startExecutions(count: number, poolSize: number, effect: Effect) {
+  const { client, group } = createGroup(poolSize, effect);
+  await group.execute(ANSWER);
+  const pending = Array.from({ length: count }, () => {
+    const response = group.execute(HANG);
+    response.catch(() => {}); // closing ends it
+    return response;
+  });
+  await new Promise((resolve) => setTimeout(resolve));
+  const [server] = client.stats().servers;
+  const inFlight = Math.min(count, poolSize);
+  if (server?.limiter.inFlight !== inFlight || server.queue.waiting !== count - inFlight) {
+    throw new Error(`Expected ${inFlight} in flight: got ${JSON.stringify(server)}`);
+  }
+  return { pending, end: () => client.close({ graceMs: 0 }) };
+}
+
+/** A call of the SDK, over a transport that answers nothing but the handshake. */
+async function startSdkCalls(count: number) {
+  const client = new Client({ name: "bench", version: "1.0.0" });
+  const transport: Parameters<Client["connect"]>[0] = {
+    start: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    send: (message) => {
+      if ("method" in message && message.method === "initialize" && "id" in message) {
+        const result = {
+          protocolVersion: "2025-11-25",
+          capabilities: { tools: {} },
+          serverInfo: { name: "nothing", version: "1.0.0" },
+        };
+        queueMicrotask(() => transport.onmessage?.({ jsonrpc: "2.0", id: message.id, result }));
+      }
+      return Promise.resolve();
+    },
+  };
+  await client.connect(transport);
+  const pending = Array.from({ length: count }, () => {
+    const result = client.callTool({ name: HANG, arguments: {} }, { timeout: TIMEOUT_MS });
+    result.catch(() => {}); // closing ends it
+    return result;
+  });
+  await new Promise((resolve) => setTimeout(resolve));
+  return { pending, end: () => client.close() };
+}
+
+/** All that can be pending; the last is the control. */
+export const PENDING: readonly Pending[] = [
+  { name: "in flight, safe", start: (count) => startExecutions(count, count, "safe") },
+  { name: "in flight, unsafe", start: (count) => startExecutions(count, count, "unsafe") },
+  { name: "queued, safe", start: (count) => startExecutions(count, 1, "safe") },
+  { name: "SDK 2.4", start: startSdkCalls },
+];
