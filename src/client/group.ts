@@ -1,6 +1,6 @@
 import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
-import { checkOptions, checkValue, type OptionRules, overlay } from "../errors/misuse.ts";
+import { checkOptions, checkValue, type OptionRules } from "../errors/misuse.ts";
 import type { CircuitBreaker } from "../resilience/breaker.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { repeat } from "../resilience/retry.ts";
@@ -51,12 +51,20 @@ export class ClientGroup {
   readonly #group: ResolvedGroup;
   readonly #context: GroupContext;
   readonly #counts = createExecutionCounts();
+  /** How operations are called that have no policy of their own. */
+  readonly #policy: CallPolicy;
+  /** How the others are. */
+  readonly #policies: ReadonlyMap<string, CallPolicy>;
 
   /** Groups are made by their client. */
   constructor(group: ResolvedGroup, context: GroupContext) {
     this.name = group.name;
     this.#group = group;
     this.#context = context;
+    this.#policy = { ...group, priority: "interactive" };
+    this.#policies = new Map(
+      Object.entries(group.operations).map(([name, own]) => [name, inherit(this.#policy, own)]),
+    );
   }
 
   /** Where the group's server stands. */
@@ -235,9 +243,8 @@ export class ClientGroup {
   /** Starts an execution, with options that may overrule all that the group's policy says. */
   protected begin(operation: string, args: JsonObject, options: RetryExecuteOptions): Execution {
     checkValue(`start '${operation}'`, "its arguments", args, { type: "object" });
-    const policy = overlay<CallPolicy & RetryExecuteOptions>(
-      { ...this.#group, priority: "interactive" },
-      this.#policyOf(operation) ?? {},
+    const policy: CallPolicy & RetryExecuteOptions = inherit(
+      this.#policies.get(operation) ?? this.#policy,
       options,
     );
     const { clock } = this.#context;
@@ -300,6 +307,18 @@ const LISTING: Omit<AttemptSituation, "repairs"> = {
   connectionEnded: false,
   gateIsShut: false,
 };
+
+/**
+ * Returns what is given over what is not, in an object that inherits from the base: a copy of thirty
+ * values would be most of what a pending call holds.
+ */
+function inherit<T extends object>(base: T, layer: Partial<T>): T {
+  const own: T = Object.create(base);
+  for (const name in layer) {
+    if (layer[name] !== undefined) own[name] = layer[name];
+  }
+  return own;
+}
 
 /** Returns the arguments with the key by which the server recognises repeats, if they carry it. */
 function withKey(

@@ -254,7 +254,7 @@ function drawWaitMs(
   random: () => number,
 ): number | undefined {
   const { retryAfterMs, throttled, free } = failed;
-  const { maxRetryAfterMs, throttledBaseDelayMs } = policy;
+  const { maxRetryAfterMs, throttledBaseDelayMs, backoffFactor, maxDelayMs } = policy;
   if (retryAfterMs !== undefined && retryAfterMs >= 0) {
     // No timer is longer, and a wait that is cut short would be a send before its hint.
     if (retryAfterMs > Math.min(maxRetryAfterMs, MAX_TIMER_MS)) return undefined;
@@ -262,6 +262,6 @@ function drawWaitMs(
     return retryAfterMs + random() * Math.min(1_000, retryAfterMs / 2);
   }
   if (free) return 0;
-  const backoff = throttled ? { ...policy, baseDelayMs: throttledBaseDelayMs } : policy;
-  return drawBackoffMs(failures, backoff, random);
+  const baseDelayMs = throttled ? throttledBaseDelayMs : policy.baseDelayMs;
+  return drawBackoffMs(failures, { baseDelayMs, backoffFactor, maxDelayMs }, random);
 }
