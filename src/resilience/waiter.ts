@@ -30,7 +30,7 @@ export class Waiter<T> extends Link implements EventListenerObject {
     this.#queue = queue;
     this.#priority = how.priority ?? "interactive";
     this.#signal = how.signal;
-    this.#signal?.addEventListener("abort", this, { once: true });
+    this.#signal?.addEventListener("abort", this);
     queue.add(this, this.#priority);
   }
 

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { isClientError } from "../../src/errors/errors.ts";
+import { ResourcePool } from "../../src/resilience/pool.ts";
 import type { PoolEvent } from "../../src/resilience/pool_options.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { createPool, Creations, flush, type Item, watch } from "./support.ts";
 
 Deno.test("P19 ResourcePool keeps a resource that answers between timeouts, and drains one that does not", async () => {
@@ -199,4 +201,27 @@ Deno.test("P14 ResourcePool.close() from a listener while a lease is looked for 
   leases.filter(({ value }) => value.id === 2).forEach((lease) => lease.release());
   await closing;
   assertEquals([pool.stats().size, pool.stats().leases, clock.timers], [0, 0, 0]);
+});
+
+Deno.test("E5 ResourcePool needs nobody who hears of its events", async () => {
+  const clock = new FakeClock();
+  let creations = 0;
+  const pool = new ResourcePool({
+    clock,
+    poolSize: 2,
+    create: () =>
+      ++creations === 1 ? Promise.reject(new Error("down")) : Promise.resolve(creations),
+    destroy: () => Promise.reject(new Error("stuck")),
+    leakThresholdMs: 10,
+  });
+  const waiting = pool.acquire();
+  await clock.advance(5_000);
+  const lease = await waiting;
+  lease.fail(new Error("broke"));
+  lease.release();
+  lease.release();
+  await clock.advance(10);
+  await pool.close();
+  const { createFailed, destroyed, leaks } = pool.stats();
+  assertEquals([createFailed, destroyed.failed, leaks, clock.timers], [1, 1, 1, 0]);
 });

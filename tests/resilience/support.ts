@@ -152,13 +152,16 @@ export class CountedAbort extends AbortController {
     const { signal } = this;
     const [add, remove] = [signal.addEventListener, signal.removeEventListener];
     signal.addEventListener = (...args: unknown[]) => {
-      this.#listening.add(args[1]);
+      const [type, listener, options] = args as Parameters<typeof add>;
+      if (type === "abort") this.#listening.add(listener);
       // One that listens once is gone with the abort, whether it is removed or not.
-      add.call(signal, "abort", () => this.#listening.delete(args[1]), { once: true });
+      if (typeof options === "object" && options.once) {
+        add.call(signal, "abort", () => this.#listening.delete(listener), { once: true });
+      }
       add.apply(signal, args as Parameters<typeof add>);
     };
     signal.removeEventListener = (...args: unknown[]) => {
-      this.#listening.delete(args[1]);
+      if (args[0] === "abort") this.#listening.delete(args[1]);
       remove.apply(signal, args as Parameters<typeof remove>);
     };
   }
