@@ -35,14 +35,21 @@ export function createExecutions(): (count: number) => Promise<void> {
   };
 }
 
+/** What was started: it is pending as long as this is held. */
+export interface Started {
+  readonly pending: readonly Promise<unknown>[];
+  /** Ends all. */
+  end(): Promise<void>;
+}
+
 /** Something of which so many can be pending. */
 export interface Pending {
   readonly name: string;
-  /** Starts so many and returns what holds them, once all are where they stay. */
-  start(count: number): Promise<{ readonly pending: readonly unknown[]; end(): Promise<void> }>;
+  /** Starts so many and returns them once all are where they stay. */
+  start(count: number): Promise<Started>;
 }
 
-async function startExecutions(count: number, poolSize: number, effect: Effect) {
+async function startExecutions(count: number, poolSize: number, effect: Effect): Promise<Started> {
   const { client, group } = createGroup(poolSize, effect);
   await group.execute(ANSWER);
   const pending = Array.from({ length: count }, () => {
@@ -60,11 +67,11 @@ async function startExecutions(count: number, poolSize: number, effect: Effect) 
 }
 
 /** A call of the SDK, over a transport that answers nothing but the handshake. */
-async function startSdkCalls(count: number) {
+async function startSdkCalls(count: number): Promise<Started> {
   const client = new Client({ name: "bench", version: "1.0.0" });
   const transport: Parameters<Client["connect"]>[0] = {
     start: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+    close: () => Promise.resolve(transport.onclose?.()),
     send: (message) => {
       if ("method" in message && message.method === "initialize" && "id" in message) {
         const result = {

@@ -3,13 +3,14 @@
  * Deno and Bun as it is and, bundled, in Node.
  */
 import process from "node:process";
-import { createExecutions, PENDING } from "./executions.ts";
+import { createExecutions, PENDING, type Pending } from "./executions.ts";
 
 const CHUNKS = 20;
 const EXECUTIONS_PER_CHUNK = 50_000;
 /** Before them code is compiled, and caches and the log of what has ended are filled. */
 const WARM_UP_CHUNKS = 2;
 const PENDING_COUNT = 10_000;
+const FEW = 10;
 const PENDING_ROUNDS = 5;
 
 /** What was measured in one runtime. */
@@ -36,6 +37,21 @@ async function readHeapBytes(gc: () => void): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
+/** Returns what one of many holds: the heap with few beside the heap with many, in bytes. */
+async function measurePending({ start }: Pending, gc: () => void): Promise<number> {
+  const readWith = async (count: number): Promise<number> => {
+    const started = await start(count);
+    const bytes = await readHeapBytes(gc);
+    await started.end();
+    return bytes;
+  };
+  // Each in a function of its own, which must not leave behind what the next one would count.
+  await readWith(FEW);
+  const few = await readWith(FEW);
+  const many = await readWith(FEW + PENDING_COUNT);
+  return (many - few) / PENDING_COUNT;
+}
+
 async function measure(): Promise<Measured> {
   const gc = findGc();
   const execute = createExecutions();
@@ -45,16 +61,10 @@ async function measure(): Promise<Measured> {
     if (chunk > 0) heap.push([chunk * EXECUTIONS_PER_CHUNK, await readHeapBytes(gc)]);
   }
   const pending: Record<string, number> = {};
-  for (const { name, start } of PENDING) {
+  for (const one of PENDING) {
     const each: number[] = [];
-    for (let round = 0; round < PENDING_ROUNDS; round++) {
-      await (await start(10)).end();
-      const before = await readHeapBytes(gc);
-      const started = await start(PENDING_COUNT);
-      each.push((await readHeapBytes(gc) - before) / started.pending.length);
-      await started.end();
-    }
-    pending[name] = each.toSorted((a, b) => a - b)[each.length >> 1] ?? NaN;
+    for (let round = 0; round < PENDING_ROUNDS; round++) each.push(await measurePending(one, gc));
+    pending[one.name] = each.toSorted((a, b) => a - b)[each.length >> 1] ?? NaN;
   }
   return { heap, pending };
 }

@@ -13,7 +13,7 @@ import {
   TimeoutStrategy,
   wrap,
 } from "cockatiel";
-import { abortable, withDeadline } from "../../src/client/abort.ts";
+import { OwnController, withDeadline } from "../../src/client/abort.ts";
 import { createClientError } from "../../src/errors/errors.ts";
 import { RetryBudget } from "../../src/resilience/budget.ts";
 import { systemClock } from "../../src/resilience/clock.ts";
@@ -62,8 +62,9 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
   const attempt = async <T>(
     fn: Guarded<T>,
     deadline: Deadline,
-    signal: AbortSignal,
+    controller: OwnController,
   ): Promise<T> => {
+    const { signal } = controller;
     const priority = "interactive";
     const passed = gate.enter({
       operation: OPERATION,
@@ -77,7 +78,7 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
     const startedMs = clock.now();
     let succeeded = false;
     try {
-      const result = await abortable(fn(signal), signal);
+      const result = await controller.guard(fn(signal));
       succeeded = true;
       return result;
     } finally {
@@ -94,7 +95,7 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
   };
 
   return (fn) => {
-    const controller = new AbortController();
+    const controller = new OwnController();
     const { signal } = controller;
     const deadline = Deadline.after(timeoutMs, clock);
     const onTimeout = (): void =>
@@ -103,7 +104,7 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
     return withDeadline(
       { controller, signal: undefined, deadline, timer, onTimeout },
       () =>
-        repeat(() => attempt(fn, deadline, signal), policy, {
+        repeat(() => attempt(fn, deadline, controller), policy, {
           effect: "safe",
           deadline,
           signal,

@@ -15,6 +15,46 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
+/**
+ * An abort controller that tells its own side without a listener: one listener of a signal takes
+ * longer than all promises of an attempt on Bun, and holds 300 bytes on Node.
+ */
+export class OwnController extends AbortController {
+  /** Unset until there is one. */
+  #onAbort: Set<() => void> | undefined;
+
+  /** Aborts the signal, then calls back whoever asked for it. */
+  override abort(reason?: unknown): void {
+    if (this.signal.aborted) return;
+    super.abort(reason);
+    for (const onAbort of this.#onAbort ?? []) onAbort();
+  }
+
+  /** Calls back once it is aborted; at once if it is already. */
+  add(onAbort: () => void): void {
+    if (this.signal.aborted) return onAbort();
+    this.#onAbort ??= new Set();
+    this.#onAbort.add(onAbort);
+  }
+
+  /** Undoes {@linkcode add}. */
+  delete(onAbort: () => void): void {
+    this.#onAbort?.delete(onAbort);
+  }
+
+  /** Settles as a promise does, or as {@linkcode abortable} with its own signal. */
+  guard<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => reject(this.signal.reason);
+      this.add(abort);
+      promise.then(
+        (value) => (this.delete(abort), resolve(value)),
+        (error) => (this.delete(abort), reject(error)),
+      );
+    });
+  }
+}
+
 /** What ends a function early that runs {@linkcode withDeadline}. */
 export interface DeadlineOptions {
   /** What the function's signal belongs to. */

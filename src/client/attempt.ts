@@ -7,7 +7,7 @@ import type { ProgressReport } from "../progress/events.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import type { Copy } from "../resilience/hedge.ts";
 import type { ManagedResource } from "../resilience/managed_resource.ts";
-import { abortable } from "./abort.ts";
+import { OwnController } from "./abort.ts";
 import type { Connection, ConnectionResult, ExecutionRequest } from "./ports.ts";
 import type { Server } from "./server.ts";
 
@@ -21,7 +21,7 @@ export interface AttemptContext {
   /** When its execution must have ended. */
   readonly deadline: Deadline;
   /** Ends its execution. */
-  readonly signal: AbortSignal;
+  readonly controller: OwnController;
   /** The longest it may take, in milliseconds. */
   readonly timeoutMs: number;
   /** The longest it may go without a report, in milliseconds. */
@@ -54,23 +54,21 @@ export class Attempt implements Copy<ConnectionResult> {
   readonly #context: AttemptContext;
   readonly #startedMs: number;
   /** Ends this attempt alone; unset if nothing could. */
-  readonly #own: AbortController | undefined;
-  readonly #stop = (): void => this.#own?.abort(this.#context.signal.reason);
-  #undoTimeout = (): void => {};
-  #undoIdle = (): void => {};
+  readonly #own: OwnController | undefined;
+  #undoStop = nothing;
+  #undoTimeout = nothing;
+  #undoIdle = nothing;
   #reportedMs: number;
   #timedOut = false;
 
   constructor(context: AttemptContext) {
-    const { server, signal, deadline, timeoutMs, idleTimeoutMs, hedged } = context;
+    const { server, deadline, timeoutMs, idleTimeoutMs, hedged } = context;
     this.#context = context;
     this.#startedMs = this.#reportedMs = server.clock.now();
     const remainingMs = deadline.remainingMs();
     if (hedged || timeoutMs < remainingMs || idleTimeoutMs < remainingMs) {
-      this.#own = new AbortController();
-      // Whoever heard of the start may have ended the execution.
-      if (signal.aborted) this.#stop();
-      signal.addEventListener("abort", this.#stop, { once: true });
+      this.#own = new OwnController();
+      this.#follow(this.#own, context.controller);
     }
     if (timeoutMs < remainingMs) {
       this.#undoTimeout = server.timer.after(timeoutMs, () => this.#expire(timeoutMs));
@@ -85,14 +83,15 @@ export class Attempt implements Copy<ConnectionResult> {
   }
 
   async #run(): Promise<ConnectionResult> {
-    const signal = this.#own?.signal ?? this.#context.signal;
+    const controller = this.#own ?? this.#context.controller;
+    const { signal } = controller;
     let delivery: Delivery = "unknown";
     let health: HealthEvidence = "none";
     let status: ConnectionResult["status"] | undefined;
     let code: ErrorCode | undefined;
     let retryAfterMs: number | undefined;
     try {
-      const result = await abortable(this.#send(signal), signal);
+      const result = await controller.guard(this.#send(signal));
       delivery = "executed";
       health = "answered";
       status = result.status;
@@ -162,6 +161,14 @@ export class Attempt implements Copy<ConnectionResult> {
   #undo(): void {
     this.#undoTimeout();
     this.#undoIdle();
-    if (this.#own !== undefined) this.#context.signal.removeEventListener("abort", this.#stop);
+    this.#undoStop();
+  }
+
+  #follow(own: OwnController, controller: OwnController): void {
+    const stop = (): void => own.abort(controller.signal.reason);
+    controller.add(stop);
+    this.#undoStop = () => controller.delete(stop);
   }
 }
+
+function nothing(): void {}

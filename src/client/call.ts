@@ -3,6 +3,7 @@ import type { ProgressTracker } from "../progress/tracker.ts";
 import type { Clock } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import type { Priority } from "../resilience/pool_options.ts";
+import type { OwnController } from "./abort.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { ResolvedGroup, TraceAttempt } from "./config.ts";
 import type { ClientEvent } from "./events.ts";
@@ -45,7 +46,7 @@ export interface Call extends GroupContext {
   /** The caller's signal. */
   readonly callerSignal: AbortSignal | undefined;
   /** Aborted by whatever ends the execution early: the caller, the deadline, `cancel()`, `close()`. */
-  readonly controller: AbortController;
+  readonly controller: OwnController;
   /** Finds the operation, or `undefined` if the group has none of this name. */
   find(mustBeFresh?: boolean): Promise<FoundOperation | undefined>;
   /** Resolves what repeating the operation does. */

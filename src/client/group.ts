@@ -4,7 +4,7 @@ import { checkOptions, checkValue, type OptionRules } from "../errors/misuse.ts"
 import type { CircuitBreaker } from "../resilience/breaker.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { repeat } from "../resilience/retry.ts";
-import { withDeadline } from "./abort.ts";
+import { OwnController, withDeadline } from "./abort.ts";
 import type { CallPolicy, GroupContext } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { ResolvedGroup } from "./config.ts";
@@ -248,7 +248,7 @@ export class ClientGroup {
       options,
     );
     const { clock } = this.#context;
-    const controller = new AbortController();
+    const controller = new OwnController();
     const executionId = policy.executionId ?? crypto.randomUUID();
     const effect = policy.effect ?? (policy.idempotency && "idempotent");
     const run = new Run({

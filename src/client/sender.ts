@@ -129,7 +129,7 @@ export class Sender {
 
   /** Starts an attempt, which gives back its permit and its lease. */
   #start(sending: Sending, permit: number, lease: ManagedResource<Connection>): Attempt {
-    const { server, controller: { signal }, deadline, counts, policy } = this.#call;
+    const { server, controller, deadline, counts, policy } = this.#call;
     const { effect, attemptsLeft } = sending;
     const attempt = ++this.attempts;
     const told = this.#told;
@@ -143,7 +143,7 @@ export class Sender {
       policy.progressIdleTimeoutMs,
     ];
     return new Attempt({
-      ...{ server, permit, lease, deadline, signal, timeoutMs, idleTimeoutMs },
+      ...{ server, permit, lease, deadline, controller, timeoutMs, idleTimeoutMs },
       request: this.#toRequest(sending, attempt),
       hedged: hedges(sending, policy),
       onProgress: (report) => {
