@@ -21,25 +21,26 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
  */
 export class OwnController extends AbortController {
   /** Unset until there is one. */
-  #onAbort: Set<() => void> | undefined;
+  #onAbort: (() => void)[] | undefined;
 
   /** Aborts the signal, then calls back whoever asked for it. */
   override abort(reason?: unknown): void {
     if (this.signal.aborted) return;
     super.abort(reason);
-    for (const onAbort of this.#onAbort ?? []) onAbort();
+    for (const onAbort of this.#onAbort?.slice() ?? []) onAbort();
   }
 
   /** Calls back once it is aborted; at once if it is already. */
   add(onAbort: () => void): void {
     if (this.signal.aborted) return onAbort();
-    this.#onAbort ??= new Set();
-    this.#onAbort.add(onAbort);
+    if (this.#onAbort === undefined) this.#onAbort = [onAbort];
+    else this.#onAbort.push(onAbort);
   }
 
   /** Undoes {@linkcode add}. */
   delete(onAbort: () => void): void {
-    this.#onAbort?.delete(onAbort);
+    const place = this.#onAbort?.indexOf(onAbort) ?? -1;
+    if (place >= 0) this.#onAbort?.splice(place, 1);
   }
 
   /** Settles as a promise does, or as {@linkcode abortable} with its own signal. */

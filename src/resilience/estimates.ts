@@ -7,6 +7,7 @@ const MAX_OPERATIONS = 64;
 const EWMA_ALPHA = 0.2;
 
 interface Samples {
+  readonly operation: string;
   /** The newest, in the order of their coming. */
   readonly ring: Float64Array;
   /** The same by length, the shortest first: to sort them anew would cost more than a call does. */
@@ -23,6 +24,8 @@ interface Samples {
  */
 export class LatencyEstimates {
   readonly #operations = new Map<string, Samples>();
+  /** Those of the operation that was used last. */
+  #newest: Samples | undefined;
   #ewmaMs: number | undefined;
 
   /** The moving average over all finished attempts, failures and timeouts included; 0 before the first. */
@@ -59,10 +62,11 @@ export class LatencyEstimates {
   }
 
   #use(operation: string): Samples {
+    if (this.#newest?.operation === operation) return this.#newest;
     const known = this.#operations.get(operation);
     // Insertion order is the order of use.
     if (known !== undefined) this.#operations.delete(operation);
-    const samples = known ?? createSamples();
+    const samples = this.#newest = known ?? createSamples(operation);
     this.#operations.set(operation, samples);
     if (this.#operations.size > MAX_OPERATIONS) {
       for (const oldest of this.#operations.keys()) {
@@ -74,10 +78,10 @@ export class LatencyEstimates {
   }
 }
 
-function createSamples(): Samples {
+function createSamples(operation: string): Samples {
   const ring = new Float64Array(KEPT_SAMPLES);
   const sorted = new Float64Array(KEPT_SAMPLES).fill(Infinity);
-  return { ring, sorted, count: 0, p50Ms: 0, p95Ms: undefined };
+  return { operation, ring, sorted, count: 0, p50Ms: 0, p95Ms: undefined };
 }
 
 /** Puts a new sample in the place of the oldest one, or of none: there `Infinity` stands. */
