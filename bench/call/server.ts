@@ -1,4 +1,5 @@
 /** An MCP server of both eras with canned answers: as little work as a server can have. */
+import { CACHE, createHandshake } from "../handshake.ts";
 
 const TOOL = {
   name: "add",
@@ -13,21 +14,8 @@ const TOOL = {
     required: ["sum"],
   },
 };
-const SERVER_INFO = { name: "canned", version: "1.0.0" };
-const CACHE = { ttlMs: 3_600_000, cacheScope: "private" };
 const RESULTS: Readonly<Record<string, unknown>> = {
-  initialize: {
-    protocolVersion: "2025-11-25",
-    capabilities: { tools: {} },
-    serverInfo: SERVER_INFO,
-  },
-  "server/discover": {
-    resultType: "complete",
-    supportedVersions: ["2026-07-28"],
-    capabilities: { tools: {} },
-    ...CACHE,
-    _meta: { "io.modelcontextprotocol/serverInfo": SERVER_INFO },
-  },
+  ...createHandshake("canned"),
   "tools/list": { resultType: "complete", tools: [TOOL], ...CACHE },
   "tools/call": {
     resultType: "complete",

@@ -1,4 +1,5 @@
 import { EFFECTS } from "../../src/errors/delivery.ts";
+import { CACHE, createHandshake } from "../handshake.ts";
 import type { LogicalCall } from "./load.ts";
 
 /** A JSON-RPC message that a client sent. */
@@ -18,23 +19,10 @@ const INPUT_SCHEMA = {
   properties: { call: { type: "integer" } },
   required: ["call"],
 };
-const SERVER_INFO = { name: "model", version: "1.0.0" };
-const CACHE = { ttlMs: 3_600_000, cacheScope: "private" };
 
 /** What the server says of itself and its tools, by method. */
 export const RESULTS: Readonly<Record<string, unknown>> = {
-  initialize: {
-    protocolVersion: "2025-11-25",
-    capabilities: { tools: {} },
-    serverInfo: SERVER_INFO,
-  },
-  "server/discover": {
-    resultType: "complete",
-    supportedVersions: ["2026-07-28"],
-    capabilities: { tools: {} },
-    ...CACHE,
-    _meta: { "io.modelcontextprotocol/serverInfo": SERVER_INFO },
-  },
+  ...createHandshake("model"),
   "tools/list": {
     resultType: "complete",
     tools: EFFECTS.map((name) => ({ name, inputSchema: INPUT_SCHEMA })),

@@ -140,7 +140,13 @@ export class ClientGroup {
       const message = `'${this.name}' did not end by its deadline`;
       controller.abort(createClientError("deadline_exceeded", message, facts));
     };
-    const situation: AttemptSituation = { ...LISTING, repairs: new Set(["session"]) };
+    const situation: AttemptSituation = {
+      effect: "safe",
+      repairs: new Set(["session"]),
+      replacesSession: true,
+      connectionEnded: false,
+      gateIsShut: false,
+    };
     const { operations, ttlMs } = await withDeadline(
       { controller, signal: options.signal, deadline, timer: server.timer, onTimeout },
       () =>
@@ -299,14 +305,6 @@ export class ClientGroup {
     return resolveEffect(configured, descriptor, this.#group.trustAnnotations);
   }
 }
-
-/** A list is repeated as any safe request. */
-const LISTING: Omit<AttemptSituation, "repairs"> = {
-  effect: "safe",
-  replacesSession: true,
-  connectionEnded: false,
-  gateIsShut: false,
-};
 
 /**
  * Returns what is given over what is not, in an object that inherits from the base: a copy of thirty

@@ -7,7 +7,7 @@ const MAX_KEPT_BYTES = 16 * 2 ** 20;
 export class ReplayStore {
   #keptBytes = 0;
 
-  /** Makes room for a request of so many bytes and tells whether there was any. */
+  /** Makes room for a request of so many bytes and tells whether there was enough. */
   keep(bytes: number): boolean {
     if (bytes > MAX_REQUEST_BYTES || this.#keptBytes + bytes > MAX_KEPT_BYTES) return false;
     this.#keptBytes += bytes;

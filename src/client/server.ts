@@ -156,7 +156,7 @@ export class Server {
     });
   }
 
-  /** Lists the operations: a request as any other, in front of the gate and behind it. */
+  /** Lists the operations: a request like all others, in front of the gate and behind it. */
   #list(signal: AbortSignal): Promise<LoadedList> {
     return this.#withTimeout(signal, `list ${this.name}`, async (signal, deadline) => {
       const operation = LIST;
