@@ -140,6 +140,7 @@ export type {
   JsonValue,
   OperationDescriptor,
   OperationHints,
+  OperationKind,
   OperationList,
   ServerInfo,
   TraceContext,

@@ -20,7 +20,12 @@ export function createConnector(): Connector {
       closed: new AbortController().signal,
       describe: () =>
         Promise.resolve({
-          operations: names.map((name) => ({ name, inputSchema: { type: "object" }, hints: {} })),
+          operations: names.map((name) => ({
+            name,
+            kind: "tool",
+            inputSchema: { type: "object" },
+            hints: {},
+          })),
           ttlMs: Infinity,
         }),
       execute: ({ operation: { name } }) =>

@@ -270,7 +270,7 @@ export class ClientGroup {
       controller,
       callerSignal: policy.signal,
       find: (mustBeFresh) => this.#find(operation, mustBeFresh, controller.signal),
-      effectOf: (found) => this.#effectOf(found.fresh ? found.operation : undefined, effect),
+      effectOf: ({ operation, fresh }) => this.#effectOf(operation, fresh, effect),
     });
     this.#context.onStart(run);
     return run;
@@ -298,11 +298,11 @@ export class ClientGroup {
 
   #describedEffect(operation: OperationDescriptor): Effect {
     const { effect, idempotency } = this.#policyOf(operation.name) ?? {};
-    return this.#effectOf(operation, effect ?? (idempotency && "idempotent"));
+    return this.#effectOf(operation, true, effect ?? (idempotency && "idempotent"));
   }
 
-  #effectOf(descriptor: OperationDescriptor | undefined, configured: Effect | undefined): Effect {
-    return resolveEffect(configured, descriptor, this.#group.trustAnnotations);
+  #effectOf(operation: OperationDescriptor, fresh: boolean, configured?: Effect): Effect {
+    return resolveEffect(configured, operation, fresh, this.#group.trustAnnotations);
   }
 }
 

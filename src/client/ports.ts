@@ -43,10 +43,19 @@ export interface OperationHints {
   readonly openWorld?: boolean;
 }
 
+/**
+ * What an operation is to its server: `"tool"` runs a tool, whatever that does. The others are methods
+ * of the protocol itself, which change nothing: `"resource"` lists and reads resources, `"prompt"`
+ * lists and gets prompts, `"completion"` proposes values for the arguments of those.
+ */
+export type OperationKind = "tool" | "resource" | "prompt" | "completion";
+
 /** An operation as its server describes it. */
 export interface OperationDescriptor {
   /** The name that calls it; unique per server. */
   readonly name: string;
+  /** What it is to its server. */
+  readonly kind: OperationKind;
   /** A name for people. */
   readonly title?: string;
   /** What it does, for people and models. */
@@ -124,7 +133,7 @@ export interface ConnectionResult {
   readonly status: "success" | "error";
   /** The result's blocks. */
   readonly content: readonly ContentBlock[];
-  /** The result as data, for operations with an output schema. */
+  /** The result as data: of tools with an output schema, and of all that is not a tool. */
   readonly structuredContent?: JsonValue;
 }
 

@@ -185,8 +185,8 @@ function isList(list: unknown): list is { operations: EndpointOperation[] } {
 }
 
 function isDescriptor(value: unknown): boolean {
-  return isRecord(value) && typeof value.name === "string" && isRecord(value.inputSchema) &&
-    isRecord(value.hints);
+  return isRecord(value) && typeof value.name === "string" && typeof value.kind === "string" &&
+    isRecord(value.inputSchema) && isRecord(value.hints);
 }
 
 /** How long an answer stays fresh (RFC 9111 §5.2.2); 0 if it does not say. */

@@ -14,6 +14,7 @@ export function toDescriptor(tool: Tool): OperationDescriptor {
   const title = tool.title ?? tool.annotations?.title;
   return {
     name: tool.name,
+    kind: "tool",
     ...(title !== undefined && { title }),
     ...(tool.description !== undefined && { description: tool.description }),
     inputSchema: tool.inputSchema as JsonObject,

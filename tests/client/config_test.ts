@@ -129,27 +129,51 @@ Deno.test("resolveClientConfig() takes an option that is undefined for one that 
   assertEquals([resolved?.maxAttempts, resolved?.timeoutMs], [3, 7]);
 });
 
+const TOOL = { name: "x", kind: "tool", inputSchema: {}, hints: {} } as const;
+
 Deno.test("resolveEffect() takes the first source that speaks", () => {
-  const descriptor = { name: "x", inputSchema: {}, hints: { readOnly: true } };
-  assertEquals(resolveEffect("idempotent", descriptor, true), "idempotent");
-  assertEquals(resolveEffect("unsafe", descriptor, true), "unsafe");
-  assertEquals(resolveEffect(undefined, descriptor, true), "safe");
-  assertEquals(resolveEffect(undefined, descriptor, false), "unsafe");
-  assertEquals(resolveEffect(undefined, undefined, true), "unsafe");
-  const hinted = (hints: object) => resolveEffect(undefined, { ...descriptor, hints }, true);
+  const tool = { ...TOOL, hints: { readOnly: true } };
+  assertEquals(resolveEffect("idempotent", tool, true, true), "idempotent");
+  assertEquals(resolveEffect("unsafe", tool, true, true), "unsafe");
+  assertEquals(resolveEffect(undefined, tool, true, true), "safe");
+  assertEquals(resolveEffect(undefined, tool, true, false), "unsafe");
+  assertEquals(resolveEffect(undefined, tool, false, true), "unsafe");
+  const hinted = (hints: object) => resolveEffect(undefined, { ...tool, hints }, true, true);
   assertEquals(hinted({ readOnly: true, destructive: true }), "unsafe");
   assertEquals(hinted({ idempotent: true, destructive: true }), "idempotent");
   assertEquals(hinted({ idempotent: true }), "idempotent");
   assertEquals(hinted({}), "unsafe");
-  const resolved = { ...descriptor, effect: "idempotent" as const };
-  assertEquals(resolveEffect(undefined, resolved, false), "idempotent");
+  const resolved = { ...tool, effect: "idempotent" as const };
+  assertEquals(resolveEffect(undefined, resolved, true, false), "idempotent");
+  assertEquals(resolveEffect(undefined, resolved, false, true), "unsafe");
+});
+
+for (const kind of ["resource", "prompt", "completion"] as const) {
+  Deno.test(`resolveEffect() knows that a ${kind} changes nothing, unless somebody knows better`, () => {
+    const method = { ...TOOL, kind, hints: { destructive: true } };
+    for (const fresh of [true, false]) {
+      for (const trusted of [true, false]) {
+        assertEquals(resolveEffect(undefined, method, fresh, trusted), "safe");
+        assertEquals(resolveEffect("unsafe", method, fresh, trusted), "unsafe");
+      }
+    }
+    const resolved = { ...method, effect: "idempotent" as const };
+    assertEquals(resolveEffect(undefined, resolved, true, false), "idempotent");
+    assertEquals(resolveEffect(undefined, resolved, false, false), "unsafe");
+  });
+}
+
+Deno.test("resolveEffect() takes an operation of no known kind for a tool", () => {
+  for (const kind of [undefined, "task"]) {
+    assertEquals(resolveEffect(undefined, { ...TOOL, kind: kind as never }, true, false), "unsafe");
+  }
 });
 
 Deno.test("1.2 no hint weakens unsafe while annotations are not trusted", () => {
   const flag = fc.option(fc.boolean(), { nil: undefined });
   const hints = fc.record({ readOnly: flag, idempotent: flag, destructive: flag, openWorld: flag });
-  fc.assert(fc.property(hints, (hints) => {
-    const descriptor = { name: "x", inputSchema: {}, hints: hints as object };
-    assertEquals(resolveEffect(undefined, descriptor, false), "unsafe");
+  fc.assert(fc.property(hints, fc.boolean(), (hints, fresh) => {
+    const tool = { ...TOOL, hints: hints as object };
+    assertEquals(resolveEffect(undefined, tool, fresh, false), "unsafe");
   }));
 });

@@ -164,7 +164,12 @@ export function connectorContract(
   });
 
   connected("fails an operation that the server does not have", async (connection) => {
-    const unknown = { name: "no-such", inputSchema: { type: "object" }, hints: {} };
+    const unknown = {
+      name: "no-such",
+      kind: "tool" as const,
+      inputSchema: { type: "object" },
+      hints: {},
+    };
     const error = await assertRejects(() => send(connection, unknown, {}), OperationError);
     // Servers answer with either code; the client, which holds the list, refuses before the send.
     assert(["operation_not_found", "invalid_arguments"].includes(error.code));

@@ -18,7 +18,7 @@ const RESULT = { status: "success" as const, content: [{ type: "text", text: "3"
 const RESULT_EVENT = event("result", 9, { ...RESULT, success: true, executionId: "x1" });
 const STARTED_EVENT = event("execution", 1, { id: "x1" });
 const ADD: ExecutionRequest = {
-  operation: { name: "add/numbers", inputSchema: { type: "object" }, hints: {} },
+  operation: { name: "add/numbers", kind: "tool", inputSchema: { type: "object" }, hints: {} },
   arguments: { a: 1, b: 2 },
   effect: "unsafe",
   attempt: 1,
@@ -315,7 +315,13 @@ Deno.test("close() ends what runs, on the endpoint too", async () => {
 });
 
 Deno.test("execute() asks for no more time than the endpoint grants the operation", async () => {
-  const operations = [{ name: "add/numbers", inputSchema: {}, hints: {}, timeoutMs: 10_000 }];
+  const operations = [{
+    name: "add/numbers",
+    kind: "tool",
+    inputSchema: {},
+    hints: {},
+    timeoutMs: 10_000,
+  }];
   const edge = new FakeEndpoint(
     () => Response.json({ operations }),
     () => stream(STARTED_EVENT, { open: true }),
@@ -332,7 +338,7 @@ Deno.test("execute() asks for no more time than the endpoint grants the operatio
 
 Deno.test("describe() lists the operations for as long as the answer stays fresh", async () => {
   const operations = [
-    { name: "add", inputSchema: {}, hints: {}, effect: "safe" as const },
+    { name: "add", kind: "tool" as const, inputSchema: {}, hints: {}, effect: "safe" as const },
   ];
   const list = (headers: Record<string, string>) => () =>
     Response.json({ operations }, { headers });

@@ -169,6 +169,7 @@ appTest("createApp lists a group's operations and knows an unchanged list", asyn
   assertEquals([group, operations.length], ["demo", 6]);
   assertEquals(operations[0], {
     name: "add",
+    kind: "tool",
     inputSchema: { type: "object" },
     hints: {},
     effect: "unsafe",

@@ -176,6 +176,7 @@ for (const era of ERAS) {
   Deno.test(`Connection.execute() holds a result against the output schema, ${era}`, async () => {
     const operation = {
       name: "act",
+      kind: "tool" as const,
       inputSchema: { type: "object" },
       outputSchema: { type: "object", properties: { sum: { type: "number" } } },
       hints: {},
@@ -223,7 +224,9 @@ for (const era of ERAS) {
     await using peer = await open({ era });
     const { connection, server } = peer;
     const { operations, ttlMs } = await connection.describe(limits());
-    assertEquals(operations, [{ name: "act", inputSchema: { type: "object" }, hints: {} }]);
+    assertEquals(operations, [
+      { name: "act", kind: "tool", inputSchema: { type: "object" }, hints: {} },
+    ]);
     assertEquals(ttlMs, era === "modern" ? 5_000 : 60_000);
     assertEquals(connection.server, { name: "fault", version: "1.0.0" });
     assertEquals(connection.maxConcurrency, era === "modern" ? Infinity : 32);
@@ -279,6 +282,7 @@ Deno.test("Connection.execute() repeats annotated arguments as headers", async (
   await using peer = await open({ era: "modern" });
   const operation = {
     name: "act",
+    kind: "tool" as const,
     inputSchema: {
       type: "object",
       properties: {

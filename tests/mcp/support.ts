@@ -31,7 +31,7 @@ export function request(
 ): ExecutionRequest {
   return {
     operation: typeof operation === "string"
-      ? { name: operation, inputSchema: { type: "object" }, hints: {} }
+      ? { name: operation, kind: "tool", inputSchema: { type: "object" }, hints: {} }
       : operation,
     arguments: args,
     effect: "safe",

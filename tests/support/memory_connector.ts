@@ -92,6 +92,7 @@ export class MemoryConnection implements Connection {
     await this.#connector.options.onDescribe?.(options);
     const describe = (name: string): OperationDescriptor => ({
       name,
+      kind: "tool",
       inputSchema: { type: "object" },
       hints: hints[name] ?? {},
     });
