@@ -6,10 +6,16 @@ import {
   type JSONRPCMessage,
   PROTOCOL_VERSION_META_KEY,
   ProtocolError,
+  type Result,
   SdkError,
   SdkErrorCode,
 } from "@modelcontextprotocol/client";
-import type { AttemptOptions, ExecutionRequest } from "../client/ports.ts";
+import type {
+  AttemptOptions,
+  ConnectionOptions,
+  ExecutionRequest,
+  JsonObject,
+} from "../client/ports.ts";
 import type { ProgressReport } from "../progress/events.ts";
 import { waitAtMost } from "../resilience/clock.ts";
 import { DeadlineTimer } from "../resilience/deadline_timer.ts";
@@ -23,13 +29,34 @@ import { toReport } from "./tools.ts";
 import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
 import { WireClocks } from "./wire_clocks.ts";
 
+/** One request of a modern connection, without what every request carries. */
+export interface ModernRequest {
+  readonly method: string;
+  /** What the header `Mcp-Name` repeats of the parameters: a tool's name, or the id of a task. */
+  readonly name: string;
+  readonly params: JsonObject;
+  /** Metadata besides the protocol's own. */
+  readonly meta: JsonObject;
+  /** Headers besides the protocol's own. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether sending it twice could do something twice. */
+  readonly singleUse: boolean;
+  /** Whether it asks for something that is known already, so that its answer takes no work. */
+  readonly quick?: boolean;
+}
+
+/** What one request may use. */
+export type ModernOptions =
+  & ConnectionOptions
+  & Partial<Pick<AttemptOptions, "onProgress" | "onSend">>;
+
 /** How often one request is sent on to another place of its origin. */
 const MAX_REDIRECTS = 5;
 
 /**
- * Makes the calls of a modern connection. Each is one `fetch` that carries all it needs, and all that
- * belongs to it comes back on its own stream, so the SDK's client and transport, which would double
- * what it costs, are not asked.
+ * Makes the calls of a modern connection. Each request is one `fetch` that carries all it needs, and
+ * all that belongs to it comes back on its own stream, so the SDK's client and transport, which would
+ * double what it costs, are not asked.
  */
 export class ModernCaller {
   readonly #url: URL;
@@ -50,17 +77,39 @@ export class ModernCaller {
   }
 
   /**
-   * Makes one call.
+   * Calls a tool.
    *
-   * @throws The reason of whatever aborted it, else as the SDK's client, else a {@linkcode WireFault}.
+   * @throws As {@linkcode send} does.
    */
   async call(request: ExecutionRequest, options: AttemptOptions): Promise<CallToolResult> {
+    const { operation, arguments: args, effect } = request;
+    const result = await this.send({
+      method: "tools/call",
+      name: operation.name,
+      params: { name: operation.name, arguments: args },
+      meta: toRequestMeta(request),
+      headers: toParamHeaders(operation.inputSchema, args),
+      singleUse: effect !== "safe",
+    }, options);
+    return toCallResult(result);
+  }
+
+  /**
+   * Sends one request.
+   *
+   * @returns Its result, of whatever type.
+   * @throws The reason of whatever aborted it, else as the SDK's client, else a {@linkcode WireFault}.
+   */
+  async send(request: ModernRequest, options: ModernOptions): Promise<Result> {
     const { signal, deadline, onProgress } = options;
     const token = this.#count++;
     const abort = new AbortController();
     // The client's own requests have numbers.
     const id = `call-${token}`;
-    const exchange = { id, singleUse: request.effect !== "safe", modern: true, abort };
+    const exchange: Exchange = {
+      ...{ id, singleUse: request.singleUse, modern: true, abort },
+      ...(request.quick && { watchHead: () => this.#clocks.watchHead(abort) }),
+    };
     const stop = (): void => abort.abort(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     const unwatch = this.#deadlines.watch(deadline, () => {
@@ -71,7 +120,7 @@ export class ModernCaller {
     try {
       await this.#exchange(exchange, request, token, options.onSend, (message) => {
         const report = readProgress(message, token);
-        if (report !== undefined) onProgress(report);
+        if (report !== undefined) onProgress?.(report);
         else if (!("method" in message)) answer = message;
       });
     } catch (error) {
@@ -95,7 +144,7 @@ export class ModernCaller {
 
   async #exchange(
     exchange: Exchange,
-    request: ExecutionRequest,
+    request: ModernRequest,
     token: number,
     onSend: AttemptOptions["onSend"],
     deliver: (message: JSONRPCMessage) => void,
@@ -115,34 +164,33 @@ export class ModernCaller {
   /** Sends a request and follows it as far as its origin goes. */
   async #post(
     exchange: Exchange,
-    request: ExecutionRequest,
+    request: ModernRequest,
     token: number,
     onSend: AttemptOptions["onSend"],
   ): Promise<Response> {
-    const { operation, arguments: args } = request;
+    const { method, name } = request;
     const params = {
-      name: operation.name,
-      arguments: args,
+      ...request.params,
       _meta: {
-        ...toRequestMeta(request),
+        ...request.meta,
         [PROTOCOL_VERSION_META_KEY]: this.#version,
         [CLIENT_INFO_META_KEY]: CLIENT_INFO,
         [CLIENT_CAPABILITIES_META_KEY]: {},
         progressToken: token,
       },
     };
-    const body = JSON.stringify({ jsonrpc: "2.0", id: exchange.id, method: "tools/call", params });
+    const body = JSON.stringify({ jsonrpc: "2.0", id: exchange.id, method, params });
     onSend?.(body.length);
     const init: RequestInit = {
       method: "POST",
       headers: {
         ...this.#options.headers,
-        ...toParamHeaders(operation.inputSchema, args),
+        ...request.headers,
         accept: "application/json, text/event-stream",
         "content-type": "application/json",
         "mcp-protocol-version": this.#version,
-        "mcp-method": "tools/call",
-        "mcp-name": encodeHeader(operation.name),
+        "mcp-method": method,
+        "mcp-name": encodeHeader(name),
       },
       body,
       redirect: "manual",
@@ -174,12 +222,15 @@ function readProgress(message: JSONRPCMessage, token: number): ProgressReport | 
   return toReport({ progress, ...rest });
 }
 
-function readResult(answer: JSONRPCMessage | undefined): CallToolResult {
+function readResult(answer: JSONRPCMessage | undefined): Result {
   if (answer !== undefined && "error" in answer) {
     const { code, message, data } = answer.error;
     throw ProtocolError.fromError(code, message, data);
   }
-  const result = answer !== undefined && "result" in answer ? answer.result : {};
+  return answer !== undefined && "result" in answer ? answer.result : {};
+}
+
+function toCallResult(result: Result): CallToolResult {
   const type = result["resultType"];
   if (typeof type === "string" && type !== "complete") {
     throw new SdkError(SdkErrorCode.UnsupportedResultType, `Unsupported result type '${type}'`);
