@@ -43,6 +43,7 @@ export {
   type ErrorDocument,
   type ErrorFacts,
   type HealthEvidence,
+  type InputQuestion,
   isClientError,
   OperationError,
   OutcomeUnknownError,

@@ -9,6 +9,7 @@ import {
   createClientError,
   type ErrorFacts,
   type HealthEvidence,
+  type InputQuestion,
 } from "../errors/errors.ts";
 import { readRetryAfter } from "../resilience/retry_after.ts";
 import { readText } from "./body.ts";
@@ -37,6 +38,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 export function problemToError(problem: unknown, effect: Effect): ClientError | undefined {
   if (!isRecord(problem) || !isErrorCode(problem.code)) return undefined;
   const { code, detail, title, delivery, retryable, retryAfterMs, executionId, errors } = problem;
+  const { asked } = problem;
   const message = [detail, title].find((text) => typeof text === "string" && text !== "");
   const facts: ErrorFacts = {
     effect,
@@ -44,6 +46,7 @@ export function problemToError(problem: unknown, effect: Effect): ClientError | 
     ...(isWait(retryAfterMs) && { retryAfterMs }),
     ...(typeof executionId === "string" && { executionId }),
     ...(Array.isArray(errors) && { issues: errors.filter(isIssue).map(toIssue) }),
+    ...(Array.isArray(asked) && { asked: asked.filter(isQuestion) }),
   };
   const error = createClientError(code, String(message ?? ERROR_CODES[code]), facts);
   // `retryable` says "temporary" only where a repeat would do no harm: elsewhere it is false anyway.
@@ -104,6 +107,10 @@ function isWait(ms: unknown): ms is number {
 function isIssue(issue: unknown): issue is ArgumentIssue {
   return isRecord(issue) && typeof issue.pointer === "string" &&
     typeof issue.message === "string";
+}
+
+function isQuestion(question: unknown): question is InputQuestion {
+  return isRecord(question) && typeof question.method === "string";
 }
 
 function toIssue({ pointer, message }: ArgumentIssue): ArgumentIssue {

@@ -31,6 +31,15 @@ export type ErrorCode =
   | "unauthorized"
   | "unavailable";
 
+/** Codes with which an endpoint refuses a request for good, before anything runs. */
+export type RefusalCode =
+  | "authentication_not_configured"
+  | "configuration_invalid"
+  | "execution_not_found"
+  | "idempotency_key_reused"
+  | "invalid_request"
+  | "method_not_allowed";
+
 /** What each code says, in one sentence. */
 export const ERROR_CODES: Readonly<Record<ErrorCode, string>> = {
   authentication_not_configured: "The endpoint has no authentication configured and refuses all.",
@@ -49,7 +58,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, string>> = {
   invalid_request: "The HTTP request is malformed or too large.",
   invalid_result: "The operation ran, but its result does not match what the server promised.",
   method_not_allowed: "The route exists but not with this HTTP method.",
-  operation_failed: "The server answered the call with a protocol error.",
+  operation_failed:
+    "The server answered the call with a protocol error, or asked for input that it did not get.",
   operation_not_found: "The server has no operation with this name.",
   outcome_unknown: "An operation that must not be repeated may or may not have run.",
   pool_closed: "The pool was closed.",

@@ -1,10 +1,16 @@
 import { BRAND, HEALTH, isClientError } from "./brand.ts";
-import type { ErrorCode } from "./codes.ts";
+import type { ErrorCode, RefusalCode } from "./codes.ts";
 import { type Delivery, isSafeToRepeat } from "./delivery.ts";
-import { type ArgumentIssue, describeCause, type ErrorDocument, type ErrorFacts } from "./facts.ts";
+import {
+  type ArgumentIssue,
+  describeCause,
+  type ErrorDocument,
+  type ErrorFacts,
+  type InputQuestion,
+} from "./facts.ts";
 import { type HealthEvidence, narrowHealth } from "./health.ts";
 
-export type { ArgumentIssue, ErrorDocument, ErrorFacts, HealthEvidence };
+export type { ArgumentIssue, ErrorDocument, ErrorFacts, HealthEvidence, InputQuestion };
 export { isClientError };
 
 /**
@@ -45,6 +51,8 @@ export class ClientError extends Error {
   readonly executionId: string | undefined;
   /** The faults of the arguments; empty unless the code is `invalid_arguments`. */
   readonly issues: readonly ArgumentIssue[];
+  /** What the server asked for and nobody here answers; empty unless the code is `operation_failed`. */
+  readonly asked: readonly InputQuestion[];
   readonly #health: HealthEvidence;
 
   /**
@@ -65,6 +73,7 @@ export class ClientError extends Error {
     this.retryAfterMs = facts.retryAfterMs;
     this.executionId = facts.executionId;
     this.issues = facts.issues ?? [];
+    this.asked = facts.asked ?? [];
     this.#health = facts.health ?? narrowHealth(health, this);
   }
 
@@ -275,15 +284,6 @@ const [HARD, PUSHBACK, NONE] = ["hard", "pushback", "none"] as const;
  * says of the server, unless that is `"answered"`.
  */
 type CodeFacts = readonly [typeof ClientError, Delivery, boolean, HealthEvidence?];
-
-/** Codes with which an endpoint refuses a request for good, before anything runs. */
-type RefusalCode =
-  | "authentication_not_configured"
-  | "configuration_invalid"
-  | "execution_not_found"
-  | "idempotency_key_reused"
-  | "invalid_request"
-  | "method_not_allowed";
 
 const REFUSAL: CodeFacts = [ClientError, "not_executed", LASTING];
 

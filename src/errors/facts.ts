@@ -10,6 +10,18 @@ export interface ArgumentIssue {
   readonly message: string;
 }
 
+/** One thing that a server asked for before it would go on with an operation. */
+export interface InputQuestion {
+  /** The method of MCP by which it asked, as `"elicitation/create"`. */
+  readonly method: string;
+  /** What it told people, cut to 1 KiB; sampling has no such text. */
+  readonly message?: string;
+  /** Where it sends people to, in their own browser. */
+  readonly url?: string;
+  /** JSON Schema of what it wanted to know. */
+  readonly requestedSchema?: Readonly<Record<string, unknown>>;
+}
+
 /** What is known about a failure besides its code and message. */
 export interface ErrorFacts {
   /** What is proved about the request. The default belongs to the code. */
@@ -36,6 +48,8 @@ export interface ErrorFacts {
   readonly executionId?: string;
   /** The faults of the arguments, for the code `invalid_arguments`. */
   readonly issues?: readonly ArgumentIssue[];
+  /** What the server asked for and nobody here answers, for the code `operation_failed`. */
+  readonly asked?: readonly InputQuestion[];
   /**
    * What it says of the server's health. It is no part of the error's JSON. The default belongs to
    * the code and the delivery.
@@ -67,6 +81,8 @@ export interface ErrorDocument {
   readonly executionId: string | undefined;
   /** The faults of the arguments. */
   readonly issues: readonly ArgumentIssue[];
+  /** What the server asked for and nobody here answers. */
+  readonly asked: readonly InputQuestion[];
   /** The name and, if it has one, the code of the original error. */
   readonly cause: { readonly name: string; readonly code?: string | number } | undefined;
 }

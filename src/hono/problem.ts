@@ -5,6 +5,7 @@ import {
   type ArgumentIssue,
   type ClientError,
   createClientError,
+  type InputQuestion,
   isClientError,
 } from "../errors/errors.ts";
 
@@ -34,6 +35,8 @@ export interface ProblemDocument {
   readonly cause?: ErrorCode;
   /** The faults of the arguments. */
   readonly errors?: readonly ArgumentIssue[];
+  /** What the server asked for and nobody answers. */
+  readonly asked?: readonly InputQuestion[];
 }
 
 /** The HTTP status of each code; a new code does not compile without one. */
@@ -93,7 +96,7 @@ export interface ProblemOptions {
 
 /** Describes an error as problem details. */
 export function toProblem(error: ClientError, status?: number): ProblemDocument {
-  const { code, message, delivery, retryable, attempts, executionId, issues } = error;
+  const { code, message, delivery, retryable, attempts, executionId, issues, asked } = error;
   const retryAfterMs = error.retryAfterMs ??
     (COME_BACK.has(code) ? DEFAULT_RETRY_AFTER_MS : undefined);
   return {
@@ -109,6 +112,7 @@ export function toProblem(error: ClientError, status?: number): ProblemDocument 
     attempts,
     ...(isClientError(error.cause) && { cause: error.cause.code }),
     ...(issues.length > 0 && { errors: issues }),
+    ...(asked.length > 0 && { asked }),
   };
 }
 

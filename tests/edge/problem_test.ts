@@ -32,6 +32,7 @@ Deno.test("problemToError() keeps what the endpoint proved", () => {
     retryAfterMs: 1_500,
     executionId: "x1",
     errors,
+    asked: [{ method: "elicitation/create", message: "Sure?" }, { method: 1 }],
   }, "unsafe");
   assertEquals(JSON.parse(JSON.stringify(error)), {
     name: "RetryableError",
@@ -44,6 +45,7 @@ Deno.test("problemToError() keeps what the endpoint proved", () => {
     retryAfterMs: 1_500,
     executionId: "x1",
     issues: [{ pointer: "/a", message: "must be a number" }],
+    asked: [{ method: "elicitation/create", message: "Sure?" }],
   });
 });
 
@@ -74,7 +76,14 @@ Deno.test("problemToError() refuses what is no problem of AutoMCP", () => {
   for (const problem of [null, [], "x", {}, { code: 1 }, { code: "toString" }, { code: "new" }]) {
     assertEquals(problemToError(problem, "safe"), undefined);
   }
-  const malformed = { code: "shed", delivery: "maybe", retryAfterMs: -1, errors: "x", detail: 7 };
+  const malformed = {
+    code: "shed",
+    delivery: "maybe",
+    retryAfterMs: -1,
+    errors: "x",
+    asked: 7,
+    detail: 7,
+  };
   assertEquals(JSON.parse(JSON.stringify(problemToError(malformed, "safe"))), {
     name: "ResourceExhaustedError",
     code: "shed",
@@ -84,6 +93,7 @@ Deno.test("problemToError() refuses what is no problem of AutoMCP", () => {
     retryable: true,
     attempts: 0,
     issues: [],
+    asked: [],
   });
 });
 

@@ -92,6 +92,7 @@ Deno.test("ClientError.toJSON() leaves out what is not known and causes that are
     retryable: false,
     attempts: 0,
     issues: [],
+    asked: [],
   });
 });
 

@@ -66,6 +66,12 @@ Deno.test("toProblem points at the faults of the arguments", () => {
   assertEquals([problem.status, problem.errors], [400, issues]);
 });
 
+Deno.test("toProblem tells what the server asked for", () => {
+  const asked = [{ method: "elicitation/create", message: "Sure?", requestedSchema: {} }];
+  const problem = toProblem(createClientError("operation_failed", "It asks", { asked }));
+  assertEquals([problem.status, problem.asked], [502, asked]);
+});
+
 Deno.test("toCallerError keeps the server's refusal apart from the caller's credentials", () => {
   for (const code of ["unauthorized", "forbidden"] as const) {
     const error = createClientError(code, "No", { attempts: 1, executionId: "e1" });
