@@ -113,10 +113,12 @@ export { ProgressTracker } from "./src/progress/tracker.ts";
 
 export { AutoMCPClient } from "./src/client/client.ts";
 export type { ClientConfig, GroupConfig, TraceAttempt } from "./src/client/config.ts";
+export type { Continuation } from "./src/client/continuation.ts";
 export type { ClientEvent, ExecutionEventFacts, ServerEvent } from "./src/client/events.ts";
 export type { Execution, ExecutionResponse } from "./src/client/execution.ts";
-export { ClientGroup, type DescribeOptions } from "./src/client/group.ts";
+export { ClientGroup } from "./src/client/group.ts";
 export type {
+  DescribeOptions,
   ExecuteOptions,
   GroupDescription,
   GroupOperation,

@@ -8,13 +8,21 @@ import type { Deadline } from "../resilience/deadline.ts";
 import type { Copy } from "../resilience/hedge.ts";
 import type { ManagedResource } from "../resilience/managed_resource.ts";
 import { OwnController } from "./abort.ts";
-import type { Connection, ConnectionResult, ExecutionRequest } from "./ports.ts";
+import type {
+  AttemptOptions,
+  Connection,
+  ConnectionResult,
+  ExecutionRequest,
+  JsonObject,
+} from "./ports.ts";
 import type { Server } from "./server.ts";
 
 /** One send: what it carries, what it may use, and who is told. */
 export interface AttemptContext {
   readonly server: Server;
   readonly request: ExecutionRequest;
+  /** What the server has taken on before, if the attempt only asks for the answer. */
+  readonly state: JsonObject | undefined;
   /** What it has passed the server's gate with. */
   readonly permit: number;
   readonly lease: ManagedResource<Connection>;
@@ -30,6 +38,7 @@ export interface AttemptContext {
   readonly hedged: boolean;
   readonly onProgress: (report: ProgressReport) => void;
   readonly onSend: (bytes: number) => void;
+  readonly onDefer: (state: JsonObject) => void;
   /** Called once. */
   readonly onEnd: (end: AttemptOutcome) => void;
 }
@@ -60,11 +69,14 @@ export class Attempt implements Copy<ConnectionResult> {
   #undoIdle = nothing;
   #reportedMs: number;
   #timedOut = false;
+  /** When the server had taken the operation on: what follows says nothing of how fast it answers. */
+  #deferredMs: number | undefined;
 
   constructor(context: AttemptContext) {
     const { server, deadline, timeoutMs, idleTimeoutMs, hedged } = context;
     this.#context = context;
     this.#startedMs = this.#reportedMs = server.clock.now();
+    if (context.state !== undefined) this.#deferredMs = this.#startedMs;
     const remainingMs = deadline.remainingMs();
     if (hedged || timeoutMs < remainingMs || idleTimeoutMs < remainingMs) {
       this.#own = new OwnController();
@@ -112,24 +124,35 @@ export class Attempt implements Copy<ConnectionResult> {
         operation: operation.name,
         health,
         timedOut: this.#timedOut,
-        succeeded: status === "success",
+        succeeded: status === "success" && this.#context.state === undefined,
         retryAfterMs,
-        elapsedMs,
+        elapsedMs: this.#deferredMs === undefined ? elapsedMs : this.#deferredMs - this.#startedMs,
       });
     }
   }
 
   async #send(signal: AbortSignal): Promise<ConnectionResult> {
-    const { server, request, lease, deadline, onSend } = this.#context;
+    const { server, request, state, lease, deadline, onSend } = this.#context;
     const onProgress = (report: ProgressReport): void => {
       this.#reportedMs = server.clock.now();
       this.#context.onProgress(report);
     };
+    const onDefer = (state: JsonObject): void => {
+      // Its clocks would end what may take its time; to ask again has clocks of its own.
+      this.#undoTimeout();
+      this.#undoIdle();
+      this.#deferredMs ??= server.clock.now();
+      this.#context.onDefer(state);
+    };
+    const options = { signal, deadline, onProgress, onSend, onDefer };
     const { effect, operation } = request;
     try {
       signal.throwIfAborted();
       const result = await executeWithBoundary(
-        () => lease.value.execute(request, { signal, deadline, onProgress, onSend }),
+        () =>
+          state === undefined
+            ? lease.value.execute(request, options)
+            : resume(lease.value, state, request, options),
         { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
       );
       lease.noteAnswer();
@@ -172,3 +195,15 @@ export class Attempt implements Copy<ConnectionResult> {
 }
 
 function nothing(): void {}
+
+/** Asks a connection for an answer; one that cannot must not be asked to execute instead. */
+function resume(
+  connection: Connection,
+  state: JsonObject,
+  request: ExecutionRequest,
+  options: AttemptOptions,
+): Promise<ConnectionResult> {
+  if (connection.resume !== undefined) return connection.resume(state, request, options);
+  const message = `The connection cannot resume '${request.operation.name}'`;
+  throw createClientError("operation_failed", message, { health: "none" });
+}

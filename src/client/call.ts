@@ -6,6 +6,7 @@ import type { Priority } from "../resilience/pool_options.ts";
 import type { OwnController } from "./abort.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { ResolvedGroup, TraceAttempt } from "./config.ts";
+import type { Continuation } from "./continuation.ts";
 import type { ClientEvent } from "./events.ts";
 import type { OperationPolicy } from "./policy.ts";
 import type { JsonObject, TraceContext } from "./ports.ts";
@@ -39,6 +40,8 @@ export interface Call extends GroupContext {
   readonly executionId: string;
   readonly operation: string;
   readonly arguments: JsonObject;
+  /** What its server has taken on before: the call only asks for the answer. */
+  readonly continuation: Continuation | undefined;
   readonly trace: TraceContext | undefined;
   readonly policy: CallPolicy;
   readonly deadline: Deadline;
@@ -51,4 +54,26 @@ export interface Call extends GroupContext {
   find(mustBeFresh?: boolean): Promise<FoundOperation | undefined>;
   /** Resolves what repeating the operation does. */
   effectOf(found: FoundOperation): Effect;
+}
+
+/**
+ * Returns what is given over what is not, in an object that inherits from the base: a copy of thirty
+ * values would be most of what a pending call holds.
+ */
+export function inherit<T extends object>(base: T, layer: Partial<T>): T {
+  const own: T = Object.create(base);
+  for (const name in layer) {
+    if (layer[name] !== undefined) own[name] = layer[name];
+  }
+  return own;
+}
+
+/** Returns the arguments with the key by which the server recognises repeats, if they carry it. */
+export function withKey(
+  args: JsonObject,
+  executionId: string,
+  idempotency: OperationPolicy["idempotency"],
+): JsonObject {
+  if (idempotency?.place !== "argument") return args;
+  return { [idempotency.name]: executionId, ...args };
 }

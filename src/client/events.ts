@@ -3,6 +3,7 @@ import type { Delivery, Effect } from "../errors/delivery.ts";
 import type { ExecutionOutcome, ProgressDropReason } from "../progress/events.ts";
 import type { GateEvent } from "../resilience/gate_options.ts";
 import type { PoolEvent } from "../resilience/pool_options.ts";
+import type { Continuation } from "./continuation.ts";
 import type { ConnectionResult, TraceContext } from "./ports.ts";
 
 /** What every event of an execution carries. */
@@ -15,7 +16,10 @@ export interface ExecutionEventFacts {
   readonly atMs: number;
 }
 
-/** Everything that happens in a client, told apart by `type`. Holds no arguments and no results. */
+/**
+ * Everything that happens in a client, told apart by `type`. Holds no arguments and no results; what
+ * `execution.deferred` holds may get somebody at a result.
+ */
 export type ClientEvent =
   | (ExecutionEventFacts & {
     readonly type: "execution.start";
@@ -49,6 +53,15 @@ export type ClientEvent =
     /** What it failed with; absent too if the caller, the deadline or another copy ended it. */
     readonly code?: ErrorCode;
     readonly elapsedMs: number;
+  })
+  | (ExecutionEventFacts & {
+    /**
+     * The server has taken the operation on and answers later, or what is needed to ask it has changed.
+     */
+    readonly type: "execution.deferred";
+    readonly attempt: number;
+    /** What resumes the execution elsewhere: to be kept as a credential is. */
+    readonly continuation: Continuation;
   })
   | (ExecutionEventFacts & {
     readonly type: "retry.scheduled";

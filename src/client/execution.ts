@@ -1,4 +1,5 @@
 import type { ExecutionEvent, ProgressSnapshot } from "../progress/events.ts";
+import type { Continuation } from "./continuation.ts";
 import type { ContentBlock, JsonValue } from "./ports.ts";
 
 /**
@@ -60,6 +61,11 @@ export interface Execution<T = JsonValue> {
   readonly attempts: number;
   /** When the execution started, RFC 3339. */
   readonly startedAt: string;
+  /**
+   * What resumes the execution elsewhere, the newest of it; `undefined` until the server has taken the
+   * operation on to answer later, which most servers never do.
+   */
+  readonly continuation: Continuation | undefined;
   /**
    * Cancels the execution: `response` rejects with `CancelledError` (`cancelled`), whose `delivery`
    * tells what is proved. Does nothing once the execution has ended.

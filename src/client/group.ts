@@ -1,18 +1,21 @@
 import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
-import { checkOptions, checkValue, type OptionRules } from "../errors/misuse.ts";
+import { checkOptions, checkValue } from "../errors/misuse.ts";
 import type { CircuitBreaker } from "../resilience/breaker.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { repeat } from "../resilience/retry.ts";
 import { OwnController, withDeadline } from "./abort.ts";
-import type { CallPolicy, GroupContext } from "./call.ts";
+import { type CallPolicy, type GroupContext, inherit, withKey } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { ResolvedGroup } from "./config.ts";
 import { resolveEffect } from "./effect.ts";
+import { checkContinuation, type Continuation } from "./continuation.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
-import { type OperationPolicy, TIMEOUT_RULE } from "./policy.ts";
+import type { OperationPolicy } from "./policy.ts";
 import type { JsonObject, JsonValue, OperationDescriptor } from "./ports.ts";
 import {
+  DESCRIBE_RULES,
+  type DescribeOptions,
   EXECUTE_RULES,
   type ExecuteOptions,
   type GroupDescription,
@@ -22,11 +25,6 @@ import { Run } from "./run.ts";
 import type { ServerState } from "./server.ts";
 import { createExecutionCounts, type ExecutionStats } from "./stats.ts";
 import { type AttemptSituation, classifyAttempt } from "./verdict.ts";
-
-/** How long to wait for a description, and what ends the wait. */
-export type DescribeOptions = Pick<ExecuteOptions, "timeoutMs" | "signal">;
-
-const DESCRIBE_RULES: OptionRules<DescribeOptions> = { timeoutMs: TIMEOUT_RULE, signal: {} };
 
 /**
  * A named set of operations on one server, with its policy. Groups belong to an
@@ -144,6 +142,7 @@ export class ClientGroup {
       effect: "safe",
       repairs: new Set(["session"]),
       replacesSession: true,
+      resumes: false,
       connectionEnded: false,
       gateIsShut: false,
     };
@@ -241,13 +240,54 @@ export class ClientGroup {
     return this.start<T>(operation, args, options).response.then((response) => response);
   }
 
+  /**
+   * Takes up an execution that its server has taken on to answer later: of a client that was closed
+   * or of a process that is gone. It only asks for the answer and never sends the operation, so to
+   * resume is harmless whatever the operation does, also more than once.
+   *
+   * @typeParam T The type of the structured result.
+   * @param continuation What {@linkcode Execution.continuation} or the event `execution.deferred` gave.
+   * @param options How this execution differs from the group's policy; `hedge` does nothing here.
+   * @returns The running execution, with an id, a deadline and progress of its own. Its response
+   * rejects as that of {@linkcode ClientGroup.execute}; a failure that leaves the outcome open leaves
+   * `delivery` at `unknown`, and the continuation good for another try.
+   * @throws {TypeError} If the continuation is malformed or of another server, or an option is wrong.
+   * @throws {RangeError} If an option is out of its range.
+   *
+   * @example Take up where another process stopped
+   * ```ts
+   * import { AutoMCPClient, type Continuation } from "@automcp/client";
+   * import { createMcpConnector } from "@automcp/client/mcp";
+   *
+   * async function takeUp(stored: string): Promise<void> {
+   *   const continuation: Continuation = JSON.parse(stored);
+   *   const connector = createMcpConnector({ url: "http://localhost:9200/mcp" });
+   *   const client = new AutoMCPClient("reports", { groups: { demo: { connector } } });
+   *   const execution = client.group("demo").resume(continuation, { timeoutMs: 600_000 });
+   *   console.log((await execution.response).structuredContent);
+   *   await client.close();
+   * }
+   * ```
+   */
+  resume<T = JsonValue>(continuation: Continuation, options: ExecuteOptions = {}): Execution<T> {
+    checkContinuation(continuation, this.#context.server.name);
+    const { operation } = continuation;
+    checkOptions(`resume '${operation}'`, options, EXECUTE_RULES);
+    return this.begin(operation, {}, options, continuation) as Execution<T>;
+  }
+
   /** Counts what became of the group's executions. */
   protected get counts(): ExecutionStats {
     return structuredClone(this.#counts);
   }
 
   /** Starts an execution, with options that may overrule all that the group's policy says. */
-  protected begin(operation: string, args: JsonObject, options: RetryExecuteOptions): Execution {
+  protected begin(
+    operation: string,
+    args: JsonObject,
+    options: RetryExecuteOptions,
+    continuation?: Continuation,
+  ): Execution {
     checkValue(`start '${operation}'`, "its arguments", args, { type: "object" });
     const policy: CallPolicy & RetryExecuteOptions = inherit(
       this.#policies.get(operation) ?? this.#policy,
@@ -264,6 +304,7 @@ export class ClientGroup {
       executionId,
       operation,
       arguments: withKey(args, executionId, policy.idempotency),
+      continuation,
       trace: policy.trace,
       policy,
       deadline: Deadline.after(policy.timeoutMs, clock).nearer(policy.deadline),
@@ -304,26 +345,4 @@ export class ClientGroup {
   #effectOf(operation: OperationDescriptor, fresh: boolean, configured?: Effect): Effect {
     return resolveEffect(configured, operation, fresh, this.#group.trustAnnotations);
   }
-}
-
-/**
- * Returns what is given over what is not, in an object that inherits from the base: a copy of thirty
- * values would be most of what a pending call holds.
- */
-function inherit<T extends object>(base: T, layer: Partial<T>): T {
-  const own: T = Object.create(base);
-  for (const name in layer) {
-    if (layer[name] !== undefined) own[name] = layer[name];
-  }
-  return own;
-}
-
-/** Returns the arguments with the key by which the server recognises repeats, if they carry it. */
-function withKey(
-  args: JsonObject,
-  executionId: string,
-  idempotency: OperationPolicy["idempotency"],
-): JsonObject {
-  if (idempotency?.place !== "argument") return args;
-  return { [idempotency.name]: executionId, ...args };
 }

@@ -17,7 +17,10 @@ export async function lookUp(call: Call): Promise<FoundOperation> {
         const message = `'${call.group}' has no operation '${call.operation}'`;
         throw createClientError("operation_not_found", message);
       }
-      const issues = found.validate?.(found.operation, call.arguments) ?? [];
+      // What is resumed has no arguments here.
+      const issues = call.continuation
+        ? []
+        : found.validate?.(found.operation, call.arguments) ?? [];
       if (issues.length === 0) return found;
       if (found.fresh || mustBeFresh) {
         const message = "The arguments break the schema";

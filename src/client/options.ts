@@ -42,6 +42,9 @@ export interface ExecuteOptions {
   readonly executionId?: string;
 }
 
+/** How long to wait for a description, and what ends the wait. */
+export type DescribeOptions = Pick<ExecuteOptions, "timeoutMs" | "signal">;
+
 /** How one execution is repeated, and how else it differs from its group's policy. */
 export interface RetryExecuteOptions extends ExecuteOptions, RetryPolicy {}
 
@@ -64,6 +67,9 @@ export interface GroupDescription {
   /** How long the list stays fresh, in milliseconds, as the server said. */
   readonly ttlMs: number;
 }
+
+/** What the options of a description must be. */
+export const DESCRIBE_RULES: OptionRules<DescribeOptions> = { timeoutMs: TIMEOUT_RULE, signal: {} };
 
 /** What the options of an execution must be. */
 export const EXECUTE_RULES: OptionRules<ExecuteOptions> = {

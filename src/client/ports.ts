@@ -125,6 +125,12 @@ export interface AttemptOptions extends ConnectionOptions {
    * units, which for nearly all requests is that in bytes.
    */
   readonly onSend?: (bytes: number) => void;
+  /**
+   * Called when the server has taken the operation on and answers later, and again whenever what is
+   * needed to ask for that answer has changed: with JSON that {@linkcode Connection.resume} takes, of
+   * this connection or of another one to the same server. From then on the operation is not sent again.
+   */
+  readonly onDefer?: (state: JsonObject) => void;
 }
 
 /** What an operation answered. `"error"` means that it ran and said no (MCP `isError`). */
@@ -173,6 +179,18 @@ export interface Connection {
   validate?(operation: OperationDescriptor, args: JsonObject): readonly ArgumentIssue[];
   /** Makes one attempt. */
   execute(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult>;
+  /**
+   * Makes one attempt to get the answer of an operation that the server has taken on before. It never
+   * sends the operation. Without this method nothing can be resumed.
+   *
+   * @param state What `onDefer` was called with; it may come from anywhere.
+   * @param request The request whose answer it is; its arguments may be missing.
+   */
+  resume?(
+    state: JsonObject,
+    request: ExecutionRequest,
+    options: AttemptOptions,
+  ): Promise<ConnectionResult>;
   /** Checks that the server answers at all. */
   check(options: ConnectionOptions): Promise<void>;
   /** Ends the connection; attempts on it fail. Never rejects; later calls do nothing. */

@@ -7,6 +7,7 @@ import { type FailedAttempt, repeat, type ScheduledRetry } from "../resilience/r
 import { withDeadline } from "./abort.ts";
 import type { Call } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
+import type { Continuation } from "./continuation.ts";
 import type { ClientEvent, EmitOwn } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
 import { lookUp, tellApart } from "./look_up.ts";
@@ -72,6 +73,10 @@ export class Run implements Execution {
     return this.#sender.attempts;
   }
 
+  get continuation(): Continuation | undefined {
+    return this.#sender.continuation;
+  }
+
   get progress(): AsyncIterable<ProgressSnapshot> {
     return this.#call.tracker.subscribe(this.id);
   }
@@ -110,7 +115,9 @@ export class Run implements Execution {
             effect: "safe",
             budget: server.budget,
             // A first send is never hopeless: a stale estimate must not lock the operation out.
-            minRemainingMs: () => this.attempts && server.gate.estimates.p50Ms(this.operation),
+            // Nor is it hopeless to ask for an answer that may be there already.
+            minRemainingMs: () =>
+              this.continuation ? 0 : this.attempts && server.gate.estimates.p50Ms(this.operation),
             classify: (error) => this.#classify(error),
             onRetry: (scheduled) => this.#onRetry(scheduled),
             onBudgetEmpty: (error) => this.#onBudgetEmpty(error),
@@ -168,6 +175,7 @@ export class Run implements Execution {
       effect: this.#effect ?? "unsafe",
       repairs: this.#repairs,
       replacesSession: policy.onSessionLoss === "transparent",
+      resumes: this.continuation !== undefined,
       connectionEnded: this.#sender.connection?.closed.aborted ?? false,
       gateIsShut: server.gate.breaker.isShut,
     });

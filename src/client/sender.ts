@@ -5,6 +5,7 @@ import { hedge } from "../resilience/hedge.ts";
 import type { ManagedResource } from "../resilience/managed_resource.ts";
 import { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
+import type { Continuation } from "./continuation.ts";
 import type { EmitOwn } from "./events.ts";
 import type {
   Connection,
@@ -34,6 +35,8 @@ export class Sender {
   attempts = 0;
   /** The connection of the last attempt. */
   connection: Connection | undefined;
+  /** What the server has taken on: it is asked for the answer, and gets the request no more. */
+  continuation: Continuation | undefined;
   readonly #call: Call;
   readonly #emit: EmitOwn | undefined;
   /** What the attempts that ended have proved: the strongest claim of them all. */
@@ -54,6 +57,9 @@ export class Sender {
     this.#call = call;
     this.#emit = emit;
     this.#arguments = call.arguments;
+    this.continuation = call.continuation;
+    // Somebody has sent it before.
+    if (call.continuation !== undefined) this.#proved = "unknown";
   }
 
   /** What is proved at this moment: what is in flight may be running. */
@@ -63,7 +69,7 @@ export class Sender {
 
   /** Whether the request is kept to be sent again: a long one is not. */
   get canSend(): boolean {
-    return this.#arguments !== undefined;
+    return this.#arguments !== undefined || this.continuation !== undefined;
   }
 
   /** Sends once, or in two copies. Settles with the result, or with why there is none. */
@@ -85,7 +91,7 @@ export class Sender {
       server.gate.leave(permit);
       throw error;
     }
-    const afterMs = this.#mayHedge && hedges(sending, policy)
+    const afterMs = this.#mayHedge && !this.continuation && hedges(sending, policy)
       ? server.gate.estimates.p95Ms(operation)
       : undefined;
     if (afterMs === undefined) return await first.result;
@@ -131,6 +137,7 @@ export class Sender {
   #start(sending: Sending, permit: number, lease: ManagedResource<Connection>): Attempt {
     const { server, controller, deadline, counts, policy } = this.#call;
     const { effect, attemptsLeft } = sending;
+    const state = this.continuation?.state;
     const attempt = ++this.attempts;
     const told = this.#told;
     counts.attempts++;
@@ -138,13 +145,14 @@ export class Sender {
     this.connection = lease.value;
     this.#emit?.({ type: "attempt.start", attempt, generation: lease.generation });
     // What must not be repeated has all the time there is: giving up early would prove nothing.
-    const [timeoutMs, idleTimeoutMs] = effect === "unsafe" ? [Infinity, Infinity] : [
+    const [timeoutMs, idleTimeoutMs] = effect === "unsafe" || state ? [Infinity, Infinity] : [
       Math.max(policy.attemptFloorMs, deadline.remainingMs() / attemptsLeft),
       policy.progressIdleTimeoutMs,
     ];
     return new Attempt({
       ...{ server, permit, lease, deadline, controller, timeoutMs, idleTimeoutMs },
       request: this.#toRequest(sending, attempt),
+      state,
       hedged: hedges(sending, policy),
       onProgress: (report) => {
         if (told === this.#told) {
@@ -154,6 +162,7 @@ export class Sender {
         this.#call.tracker.updateProgress(this.#call.executionId, report, told);
       },
       onSend: (bytes) => this.#keep(bytes),
+      onDefer: (state) => this.#defer(state, attempt),
       onEnd: ({ delivery, status, code, elapsedMs }) => {
         this.#inFlight--;
         if (this.#reporter === attempt) this.#reporter = 0;
@@ -181,9 +190,19 @@ export class Sender {
     };
   }
 
+  /** The server has taken the operation on: from now on it is only asked for the answer. */
+  #defer(state: JsonObject, attempt: number): void {
+    if (this.#inFlight === 0) return;
+    const { server, operation } = this.#call;
+    const continuation = this.continuation = { server: server.name, operation, state };
+    this.#mayHedge = false;
+    this.forget();
+    this.#emit?.({ type: "execution.deferred", attempt, continuation });
+  }
+
   /** Keeps the request to be sent again, or lets go of it if it is too long. */
   #keep(bytes: number): void {
-    if (this.#keptBytes > 0 || !this.canSend) return;
+    if (this.#keptBytes > 0 || this.#arguments === undefined) return;
     if (this.#call.replay.keep(bytes)) this.#keptBytes = bytes;
     else this.#arguments = undefined;
   }

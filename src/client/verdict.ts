@@ -32,6 +32,8 @@ export interface AttemptSituation {
   readonly replacesSession: boolean;
   /** Whether the connection that carried the attempt has ended. */
   readonly connectionEnded: boolean;
+  /** Whether the next attempt only asks for the answer to what the server has taken on. */
+  readonly resumes: boolean;
   /** Whether the next attempt has to wait for the server to come back. */
   readonly gateIsShut: boolean;
 }
@@ -45,7 +47,9 @@ export function classifyAttempt(
   situation: AttemptSituation,
 ): FailedAttempt | undefined {
   const failed = classifyClientError(error);
-  if (failed === undefined || !isSafeToRepeat(situation.effect, failed.delivery)) return undefined;
+  // To ask for an answer does nothing twice, whatever the operation does.
+  const effect = situation.resumes ? "safe" : situation.effect;
+  if (failed === undefined || !isSafeToRepeat(effect, failed.delivery)) return undefined;
   const { code, cause } = error as ClientError;
   const proved = failed.delivery === "not_sent" || failed.delivery === "not_executed";
   const free = situation.gateIsShut && proved;
@@ -59,7 +63,11 @@ export function classifyAttempt(
       return undefined;
     case "connection_refused":
       return { ...failed, free, counts: false };
+    case "operation_failed":
+      // The server has said that there will be no answer.
+      if (situation.resumes) return undefined;
   }
+  if (situation.resumes) return { ...failed, free, counts: false };
   const { repairs } = situation;
   if (code === "session_lost") {
     if (!situation.replacesSession || !repairs.delete("session")) return undefined;

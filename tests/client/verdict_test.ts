@@ -5,7 +5,7 @@ import {
   concludeExecution,
 } from "../../src/client/verdict.ts";
 import { ERROR_CODES, type ErrorCode } from "../../src/errors/codes.ts";
-import { DELIVERIES, type Effect, EFFECTS } from "../../src/errors/delivery.ts";
+import { DELIVERIES, type Delivery, type Effect, EFFECTS } from "../../src/errors/delivery.ts";
 import { createClientError, OutcomeUnknownError } from "../../src/errors/errors.ts";
 import type { FailedAttempt } from "../../src/resilience/retry.ts";
 
@@ -18,6 +18,7 @@ function during(effect: Effect, other: Partial<AttemptSituation> = {}): AttemptS
     repairs: new Set(["session", "connection"]),
     replacesSession: true,
     connectionEnded: false,
+    resumes: false,
     gateIsShut: false,
     ...other,
   };
@@ -52,6 +53,28 @@ Deno.test("classifyAttempt() repeats what effect and delivery allow, by code at 
         assertEquals(failed, expected, `${code}, ${delivery}, ${effect}`);
       }
     }
+  }
+});
+
+Deno.test("classifyAttempt() K6: asks for an answer again unless it has been told that there is none", () => {
+  for (const effect of EFFECTS) {
+    const judge = (code: ErrorCode, delivery: Delivery) =>
+      classifyAttempt(
+        createClientError(code, "Injected", { delivery }),
+        during(effect, { resumes: true }),
+      );
+    const again = { throttled: false, retryAfterMs: undefined, temporary: true };
+    assertEquals(judge("connection_lost", "unknown"), {
+      ...again,
+      delivery: "unknown",
+      free: false,
+      counts: false,
+    });
+    assertEquals(judge("unavailable", "unknown")?.counts, false);
+    assertEquals(judge("connection_refused", "not_sent")?.counts, false);
+    assertEquals(judge("operation_failed", "unknown"), undefined);
+    assertEquals(judge("invalid_result", "executed"), undefined);
+    assertEquals(judge("pool_full", "not_sent"), undefined);
   }
 });
 

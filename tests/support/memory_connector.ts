@@ -35,6 +35,8 @@ export interface MemoryConnectorOptions {
   /** Called for each check; what it throws fails the check. */
   readonly onCheck?: (options: ConnectionOptions) => Promise<void> | void;
   readonly validate?: Connection["validate"];
+  /** What asks for the answer of an operation that was taken on. */
+  readonly resume?: Connection["resume"];
 }
 
 /** A connector to nothing, that counts what is asked of it. */
@@ -74,15 +76,22 @@ export class MemoryConnection implements Connection {
   readonly #closed = new AbortController();
   readonly closed: AbortSignal = this.#closed.signal;
   readonly validate?: NonNullable<Connection["validate"]>;
+  readonly resume?: NonNullable<Connection["resume"]>;
   closes = 0;
 
   constructor(connector: MemoryConnector) {
-    const { era = "modern", maxConcurrency = Infinity, validate } = connector.options;
+    const { era = "modern", maxConcurrency = Infinity, validate, resume } = connector.options;
     this.stateful = connector.options.stateful ?? era === "legacy";
     this.#connector = connector;
     this.era = era;
     this.maxConcurrency = maxConcurrency;
     if (validate !== undefined) this.validate = validate;
+    if (resume !== undefined) {
+      this.resume = (state, request, options) => {
+        this.#checkOpen(options.signal);
+        return abortable(Promise.resolve(resume(state, request, options)), this.closed);
+      };
+    }
   }
 
   async describe(options: ConnectionOptions): Promise<OperationList> {
