@@ -9,7 +9,8 @@ import type { HealthEvidence } from "./health.ts";
  * - `connect_failed`: the runtime proved that no connection came about.
  * - `http`: an answer with a status that is not a success; `rpcCode` is the code of a JSON-RPC
  *   error in its body, `sessionHeld` says that the request carried a session id, `modern` that it
- *   went to a server of protocol 2026-07-28 or later.
+ *   went to a server of protocol 2026-07-28 or later, `unread` that the JSON-RPC error names no
+ *   request, as the answer to what was refused before it was read.
  * - `rpc`: a JSON-RPC error in an answer with a success status.
  * - `no_answer`: sent, then reset, cut or silent; `headReceived` says that the head of an answer had
  *   arrived, `timedOut` that a timer gave it up although it might have come.
@@ -25,6 +26,7 @@ export type Evidence =
     readonly retryAfterMs?: number;
     readonly sessionHeld?: boolean;
     readonly modern?: boolean;
+    readonly unread?: boolean;
     readonly rpcCode?: number;
   }
   | { readonly kind: "rpc"; readonly code: number }
@@ -136,7 +138,9 @@ function judgeStatus(
       : { code: "unavailable", message, health: "overload" };
   }
   if (rpcCode !== undefined) {
-    if (evidence.modern === true && status === 400 && MODERN_REFUSALS.has(rpcCode)) {
+    const refused = evidence.unread === true ||
+      (evidence.modern === true && MODERN_REFUSALS.has(rpcCode));
+    if (status === 400 && refused) {
       return { code: "protocol_error", message: toRpcMessage(rpcCode), delivery: "not_executed" };
     }
     return judgeRpc(rpcCode);

@@ -19,7 +19,13 @@ import type { Deadline } from "../resilience/deadline.ts";
 import { type FailureContext, toFailure } from "./failure.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
-import { isHeaderMismatch, isSessionInDoubt, isVersionRefused } from "./repairs.ts";
+import {
+  isEraInDoubt,
+  isHeaderMismatch,
+  isRefusal,
+  isSessionInDoubt,
+  isVersionRefused,
+} from "./repairs.ts";
 import { toRequestMeta } from "./request_meta.ts";
 import { toDescriptor, toReport, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
@@ -33,6 +39,10 @@ export interface McpConnectionOptions {
   readonly ownsServer?: boolean;
   /** What is to be done before the transport closes, as ending a session; must not reject. */
   readonly endSession?: () => Promise<void>;
+  /** Called once the server is of another era; without it, an answer is no reason to doubt. */
+  readonly onEraChange?: () => void;
+  /** Whether the server should be asked for its era again, as soon as nothing is lost by it. */
+  readonly isEraOutdated?: () => boolean;
 }
 
 /** How many requests a legacy session is given at once. */
@@ -49,6 +59,8 @@ export class McpConnection implements Connection {
   readonly maxConcurrency: number;
   readonly stateful: boolean;
   readonly closed: AbortSignal;
+  /** What the server answered to the question for its era, if it is a modern one. */
+  readonly discover: JsonObject | undefined;
   readonly #sessionHeld: boolean;
   readonly #client: Client;
   readonly #caller: ModernCaller | undefined;
@@ -56,6 +68,7 @@ export class McpConnection implements Connection {
   readonly #closing = new AbortController();
   readonly #schemas = createSchemaChecker();
   #closed: Promise<void> | undefined;
+  #checkingEra: Promise<void> | undefined;
 
   constructor(client: Client, options: McpConnectionOptions) {
     this.era = client.getProtocolEra() === "modern" ? "modern" : "legacy";
@@ -65,6 +78,7 @@ export class McpConnection implements Connection {
     this.#sessionHeld = this.era === "legacy" && client.transport?.sessionId !== undefined;
     this.stateful = options.ownsServer === true || this.#sessionHeld;
     this.closed = this.#closing.signal;
+    this.discover = client.getDiscoverResult() as JsonObject | undefined;
     this.#client = client;
     const version = client.getNegotiatedProtocolVersion();
     this.#caller = this.era === "modern" && version !== undefined
@@ -143,11 +157,7 @@ export class McpConnection implements Connection {
   }
 
   async check(options: ConnectionOptions): Promise<void> {
-    await this.#run<unknown>(
-      (limits) => this.era === "modern" ? this.#client.discover(limits) : this.#client.ping(limits),
-      options,
-      { act: "ask", effect: "safe" },
-    );
+    await this.#run((limits) => this.#ask(limits), options, { act: "ask", effect: "safe" });
   }
 
   close(): Promise<void> {
@@ -181,15 +191,26 @@ export class McpConnection implements Connection {
       },
     };
     try {
-      return await work(limits);
+      const answer = await work(limits);
+      if (!this.stateful && this.era === "legacy" && this.#options.isEraOutdated?.()) {
+        this.#closing.abort();
+      }
+      return answer;
     } catch (error) {
       if (this.#sessionHeld && isSessionInDoubt(error)) await this.#checkSession(limits);
       if (signal.aborted) throw signal.reason;
-      const { treat503AsNotExecuted } = this.#options;
+      const { treat503AsNotExecuted, onEraChange } = this.#options;
       const failure = toFailure(error, { ...context, treat503AsNotExecuted });
       const version = this.#client.getNegotiatedProtocolVersion();
       if (failure.code === "session_lost" || isVersionRefused(error, version)) {
         this.#closing.abort();
+      } else if (onEraChange !== undefined && isEraInDoubt(error, this.era)) {
+        await (this.#checkingEra ??= this.#checkEra(limits.timeout, onEraChange));
+        if (signal.aborted) throw signal.reason;
+      }
+      if (context.act === "ask" && this.closed.aborted && this.#closed === undefined) {
+        // The connection that comes next can be asked again.
+        throw concludeError(failure, { effect: context.effect, temporary: true });
       }
       // What ended with this end of the connection says nothing of the other.
       throw this.#closed === undefined
@@ -207,6 +228,25 @@ export class McpConnection implements Connection {
       const { code } = toFailure(error, { act: "ask", effect: "safe", treat503AsNotExecuted });
       if (isSessionInDoubt(error) || code === "session_lost") this.#closing.abort();
     }
+  }
+
+  /** Ends the connection if the server does not take what every server of its era answers. */
+  async #checkEra(timeout: number, onEraChange: () => void): Promise<void> {
+    try {
+      await this.#ask({ timeout });
+    } catch (error) {
+      const { treat503AsNotExecuted } = this.#options;
+      if (isRefusal(toFailure(error, { act: "ask", effect: "safe", treat503AsNotExecuted }))) {
+        onEraChange();
+        this.#closing.abort();
+      }
+    } finally {
+      this.#checkingEra = undefined;
+    }
+  }
+
+  #ask(limits: Partial<Limits>): Promise<unknown> {
+    return this.era === "modern" ? this.#client.discover(limits) : this.#client.ping(limits);
   }
 
   #checkResult(

@@ -1,9 +1,11 @@
 import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/client";
-import type { Connector } from "../client/ports.ts";
-import { type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import type { Connection, ConnectionOptions, Connector } from "../client/ports.ts";
+import { checkValue, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
+import { EraMemory, type McpPrior } from "./era.ts";
 import { ModernCaller } from "./modern_caller.ts";
-import { openConnection } from "./open.ts";
+import { type KnownEra, openConnection } from "./open.ts";
+import { isRefusal } from "./repairs.ts";
 import { shareRefresh } from "./refresh.ts";
 import { UpstreamTransport, type UpstreamTransportOptions } from "./transport.ts";
 
@@ -25,12 +27,18 @@ export interface McpConnectorOptions {
    */
   readonly authProvider?: AuthProvider | OAuthClientProvider;
   /**
-   * Which era the server belongs to. `"auto"` asks it once per connection and remembers a legacy
-   * server; `"legacy"` does not ask.
+   * Which era the server belongs to. `"auto"` asks it for each connection, a legacy server once an
+   * hour, and again whenever an answer does not fit its era; `"legacy"` never asks.
    *
    * @default {"auto"}
    */
   readonly era?: "auto" | "legacy";
+  /**
+   * What the server said of its era to an earlier connector, its {@linkcode McpConnector.prior}: the
+   * first connection then does not ask. It must stem from the same credentials. One older than an
+   * hour, or malformed, is as none; one that proves wrong costs the question that it was to spare.
+   */
+  readonly prior?: McpPrior;
   /**
    * The longest answer that is read, in bytes, >= 1; of a stream it counts for each message. A longer
    * one fails with `protocol_error`; `Infinity` reads everything.
@@ -74,12 +82,23 @@ export interface McpConnectorOptions {
   readonly clock?: Clock;
 }
 
+/** A connector to an MCP server over Streamable HTTP. */
+export interface McpConnector extends Connector {
+  /**
+   * What the server has said of its era, to spare a later connector the question, as in a Worker
+   * that connects anew for each request; `undefined` before the first connection, after an hour, and
+   * once it has proved wrong.
+   */
+  readonly prior: McpPrior | undefined;
+}
+
 const RULES: OptionRules<McpConnectorOptions> = {
   url: {},
   name: { type: "string" },
   headers: { preset: {}, type: "object" },
   authProvider: { type: "object" },
   era: { preset: "auto", oneOf: ["auto", "legacy"] },
+  prior: { type: "object" },
   maxAnswerBytes: { preset: 16 * 2 ** 20, min: 1, integer: true },
   headersTimeoutMs: { preset: 15_000, min: 0, above: true },
   bytesIdleTimeoutMs: { preset: 60_000, min: 0, above: true },
@@ -94,7 +113,8 @@ const ACT = "create an MCP connector";
  * 2026-07-28 and later without sessions, earlier revisions with them.
  *
  * A connection settles every request as soon as its answer can no longer come, tells from the wire
- * what is proved about it, and never sends an operation twice by itself.
+ * what is proved about it, and never sends an operation twice by itself. A server that changes its era
+ * while it is used is followed.
  *
  * @param options Where the server is.
  * @returns A connector for the configuration of an `AutoMCPClient`.
@@ -113,7 +133,7 @@ const ACT = "create an MCP connector";
  * assertEquals(connector.name, "files.example");
  * ```
  */
-export function createMcpConnector(options: McpConnectorOptions): Connector {
+export function createMcpConnector(options: McpConnectorOptions): McpConnector {
   type Resolved = Required<McpConnectorOptions>;
   const resolved = resolveOptions<Resolved, McpConnectorOptions>(ACT, options, RULES);
   const { treat503AsNotExecuted, era } = resolved;
@@ -131,28 +151,53 @@ export function createMcpConnector(options: McpConnectorOptions): Connector {
   const createCaller = authProvider === undefined
     ? (version: string) => new ModernCaller(url, wire, version)
     : undefined;
-  let legacy = era === "legacy";
+  const memory = new EraMemory(clock, checkPrior(options.prior));
+  let mayBelievePrior = true;
+
+  async function open(known: KnownEra | undefined, limits: ConnectionOptions): Promise<Connection> {
+    const transport = new UpstreamTransport(url, wire);
+    const connection = await openConnection(transport, {
+      ...{ known, treat503AsNotExecuted },
+      endSession: () => transport.endSession(),
+      onEraChange: () => memory.forget(),
+      isEraOutdated: () => era === "auto" && memory.isOutdated,
+      ...(createCaller && { createCaller }),
+    }, limits);
+    if (known === undefined) memory.learn(connection.discover);
+    return connection;
+  }
+
   return {
     name: options.name ?? url.host,
+    get prior() {
+      return memory.known;
+    },
     async connect(limits) {
       limits.signal.throwIfAborted();
-      const transport = new UpstreamTransport(url, wire);
-      const endSession = () => transport.endSession();
+      if (era === "legacy") return await open({ era }, limits);
+      const { known } = memory;
+      // A modern server is asked again: that costs one request and proves that it is there.
+      const believed = known?.era === "legacy" || mayBelievePrior ? known : undefined;
+      mayBelievePrior = false;
       try {
-        const connection = await openConnection(
-          transport,
-          { legacy, treat503AsNotExecuted, endSession, ...(createCaller && { createCaller }) },
-          limits,
-        );
-        // A modern server is asked again: that costs one request and proves that it is there.
-        legacy = connection.era === "legacy";
-        return connection;
+        return await open(believed, limits);
       } catch (error) {
-        legacy = era === "legacy";
-        throw error;
+        memory.forget();
+        if (believed === undefined || limits.signal.aborted || !isRefusal(error)) throw error;
+        return await open(undefined, limits);
       }
     },
   };
+}
+
+function checkPrior(prior: McpPrior | undefined): McpPrior | undefined {
+  if (prior === undefined) return undefined;
+  checkValue(ACT, "'prior.era'", prior.era, { oneOf: ["modern", "legacy"] });
+  checkValue(ACT, "'prior.askedAtMs'", prior.askedAtMs, { min: 0 });
+  if (prior.era === "modern") {
+    checkValue(ACT, "'prior.discover'", prior.discover, { type: "object" });
+  }
+  return prior;
 }
 
 function resolveUrl(value: unknown): URL {

@@ -4,6 +4,7 @@ import type { Clock } from "../resilience/clock.ts";
 import { readRetryAfter } from "../resilience/retry_after.ts";
 import { capBytes, readText } from "./answer.ts";
 import { WireFault } from "./failure.ts";
+import { isOfModernServer } from "./repairs.ts";
 import { readNetworkFailure, sendsAgain, toSingleUse } from "./runtime.ts";
 
 /** One request on the wire and what was seen of it. */
@@ -125,22 +126,24 @@ export function toStatusFault(
   text: string,
   cause?: unknown,
 ): WireFault {
-  const rpcError = readRpcError(text);
+  const rpc = readRpcError(text);
   const evidence: Evidence = {
     kind: "http",
     status,
     sessionHeld: headers?.has("mcp-session-id") ?? false,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(modern && { modern }),
-    ...(rpcError !== undefined && { rpcCode: rpcError.code }),
+    ...((modern || (rpc !== undefined && isOfModernServer(rpc.error))) && { modern: true }),
+    ...(rpc?.unread && { unread: true }),
+    ...(rpc !== undefined && { rpcCode: rpc.error.code }),
   };
-  return new WireFault(evidence, cause ?? rpcError);
+  return new WireFault(evidence, rpc?.error ?? cause);
 }
 
-function readRpcError(text: string): ProtocolError | undefined {
+function readRpcError(text: string): { error: ProtocolError; unread: boolean } | undefined {
   try {
-    const { code, message, data } = JSON.parse(text).error;
-    return typeof code === "number" ? new ProtocolError(code, String(message), data) : undefined;
+    const { id, error: { code, message, data } } = JSON.parse(text);
+    if (typeof code !== "number") return undefined;
+    return { error: new ProtocolError(code, String(message), data), unread: id == null };
   } catch {
     return undefined;
   }

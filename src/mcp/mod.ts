@@ -17,4 +17,5 @@
  *
  * @module
  */
-export { createMcpConnector, type McpConnectorOptions } from "./connector.ts";
+export { createMcpConnector, type McpConnector, type McpConnectorOptions } from "./connector.ts";
+export type { McpPrior } from "./era.ts";

@@ -1,14 +1,24 @@
-import { Client, type Transport } from "@modelcontextprotocol/client";
+import {
+  Client,
+  type DiscoverResult,
+  type PriorDiscovery,
+  type Transport,
+} from "@modelcontextprotocol/client";
 import { abortable } from "../client/abort.ts";
-import type { ConnectionOptions } from "../client/ports.ts";
+import type { ConnectionOptions, JsonObject } from "../client/ports.ts";
 import { CLIENT_INFO } from "./client_info.ts";
 import { McpConnection, type McpConnectionOptions, toTimeoutMs } from "./connection.ts";
 import { toFailure } from "./failure.ts";
 
+/** A server's era; of a modern one, what it answered to `server/discover`. */
+export type KnownEra =
+  | { readonly era: "legacy" }
+  | { readonly era: "modern"; readonly discover: JsonObject };
+
 /** What opening a connection needs. */
 export interface OpenOptions extends McpConnectionOptions {
-  /** Whether the server is known to be of the legacy era; else it is asked. */
-  readonly legacy: boolean;
+  /** What is known of the server's era; without it, the server is asked. */
+  readonly known?: KnownEra | undefined;
   /** How long the question for the era may take. */
   readonly probeTimeoutMs?: number;
 }
@@ -19,12 +29,12 @@ export async function openConnection(
   options: OpenOptions,
   { signal, deadline }: ConnectionOptions,
 ): Promise<McpConnection> {
-  const { legacy, probeTimeoutMs, treat503AsNotExecuted } = options;
+  const { known, probeTimeoutMs, treat503AsNotExecuted } = options;
   const probe = { ...(probeTimeoutMs !== undefined && { timeoutMs: probeTimeoutMs }) };
   const client = new Client(CLIENT_INFO, { versionNegotiation: { mode: "auto", probe } });
   const connecting = client.connect(transport, {
     timeout: toTimeoutMs(deadline),
-    ...(legacy && { prior: { kind: "legacy" } }),
+    ...(known && { prior: toPrior(known) }),
   });
   try {
     await abortable(connecting, signal);
@@ -37,4 +47,11 @@ export async function openConnection(
     throw toFailure(error, { act: "connect", effect: "safe", treat503AsNotExecuted });
   }
   return new McpConnection(client, options);
+}
+
+function toPrior(known: KnownEra): PriorDiscovery {
+  // The SDK checks what it is given.
+  return known.era === "legacy"
+    ? { kind: "legacy" }
+    : { kind: "modern", discover: known.discover as unknown as DiscoverResult };
 }

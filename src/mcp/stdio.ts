@@ -114,7 +114,10 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
       const probeTimeoutMs = Math.min(PROBE_TIMEOUT_MS, limits.deadline.remainingMs() / 2);
       const connection = await openConnection(
         transport,
-        { legacy, probeTimeoutMs, treat503AsNotExecuted: true, ownsServer: true },
+        {
+          ...(legacy && { known: { era: "legacy" } }),
+          ...{ probeTimeoutMs, treat503AsNotExecuted: true, ownsServer: true },
+        },
         limits,
       );
       legacy = connection.era === "legacy";

@@ -62,6 +62,10 @@ const ROWS: readonly Row[] = [
     ...rpc(-32700, -32600),
     { kind: "http", status: 400, rpcCode: -32700 },
   ]],
+  ["C12 unread", "protocol_error", "not_executed", "none", "answered", [
+    { kind: "http", status: 400, unread: true, rpcCode: -32000 },
+    { kind: "http", status: 400, unread: true, rpcCode: -32603, modern: true },
+  ]],
   ["C12 by status", "protocol_error", "not_executed", "none", "answered", [
     ...http(405, 406, 413, 415, 421),
     ...http(300, 302, 307, 399),
@@ -90,6 +94,8 @@ const ROWS: readonly Row[] = [
     ...modern(400, -32019, -32023, -32099),
     { kind: "http", status: 500, rpcCode: -32603 },
     { kind: "http", status: 400, rpcCode: -32000 },
+    { kind: "http", status: 400, unread: false, rpcCode: -32000 },
+    { kind: "http", status: 500, unread: true, rpcCode: -32000 },
   ]],
   ["C16", "unavailable", "unknown", "not_unsafe", "hard", [
     ...http(500, 502, 504),
