@@ -22,6 +22,8 @@ export interface SwappableServer extends AsyncDisposable {
   readonly ledger: readonly string[];
   /** The methods of all JSON-RPC messages and HTTP requests without one, in order. */
   readonly methods: readonly string[];
+  /** Whether it forgets all legacy sessions before each call of a tool. */
+  forgetful: boolean;
   /** How many legacy sessions are open. */
   readonly sessions: number;
   /** How many requests are being answered, their streams included. */
@@ -52,6 +54,7 @@ export function startSwappableServer(kind: ServerKind): SwappableServer {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const body = request.method === "POST" ? await request.clone().json() : {};
     methods.push(body.method ?? request.method);
+    if (swappable.forgetful && body.method === "tools/call") serving.sessions.clear();
     open++;
     const gone = new AbortController();
     const { signal } = cut;
@@ -63,7 +66,8 @@ export function startSwappableServer(kind: ServerKind): SwappableServer {
     }
     return new Response(breakable(response.body, gone.signal, () => open--), response);
   });
-  return {
+  const swappable: SwappableServer = {
+    forgetful: false,
     url: `http://127.0.0.1:${server.addr.port}/mcp`,
     ledger,
     methods,
@@ -88,6 +92,7 @@ export function startSwappableServer(kind: ServerKind): SwappableServer {
       await server.shutdown();
     },
   };
+  return swappable;
 }
 
 function create(kind: ServerKind, ledger: string[]): Serving {
