@@ -13,6 +13,8 @@ export interface Proof {
   readonly delivery: Delivery;
   readonly health: HealthEvidence;
   readonly repeat: Repeat;
+  /** Whether the last attempt's error says that repeating is worth it; as `repeat` without it. */
+  readonly retryable?: false;
 }
 
 const proof = (
@@ -29,6 +31,7 @@ export const RULES = {
   "C7": proof("session_lost", "not_executed", "none", "all"),
   "C8": proof("unauthorized", "not_executed", "answered", "none"),
   "C9": proof("forbidden", "not_executed", "answered", "none"),
+  "C10": { ...proof("protocol_error", "not_executed", "answered", "all"), retryable: false },
   "C12": proof("protocol_error", "not_executed", "answered", "none"),
   "C13": proof("operation_not_found", "not_executed", "answered", "none"),
   "C14 arguments": proof("invalid_arguments", "unknown", "answered", "none"),
@@ -55,6 +58,17 @@ export interface Fault {
   readonly call: FaultHandler;
   /** How long the server asks to wait. */
   readonly retryAfterMs?: number;
+  /** Handlers of other requests, made anew for each server. */
+  readonly handlers?: () => Readonly<Record<string, FaultHandler>>;
+  /** Whether connections end with a TCP reset. */
+  readonly reset?: true;
+  /** Whether the connection ends before a head: what makes some runtimes send again. */
+  readonly headless?: true;
+  /** How often each attempt is sent, on purpose; once without it. */
+  readonly sends?: number;
+  /** The longest wait that belongs to it. */
+  readonly allowedMs?: number;
+  readonly credentials?: "renewed";
 }
 
 /** The longest answer that these faults are made for. */
@@ -68,16 +82,35 @@ export const PROGRESS = `data: {"jsonrpc":"2.0","method":"notifications/progress
 /** Answers with a status alone. */
 export const status = (code: number, headers = ""): FaultHandler => ({ answer }) =>
   answer(code, "text/plain", "no", headers);
-const rpcError = (http: number, code: number): FaultHandler => ({ answer, id }) =>
+/** Answers with a JSON-RPC error. */
+export const refuse = (http: number, code: number): FaultHandler => ({ answer, id }) =>
   answer(http, json, `{"jsonrpc":"2.0","id":${id},"error":{"code":${code},"message":"no"}}`);
 const result = (member: string): FaultHandler => ({ answer, id }) =>
   answer(200, json, `{"jsonrpc":"2.0","id":${id},"result":${member}}`);
+/** Answers with a result. */
+export const answerResult: FaultHandler = result(RESULT);
+/** Answers with a list of tools that is stale at once. */
+export const listTools = (list: string): FaultHandler =>
+  result(`{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[${list}]}`);
 const statuses = (rule: Rule, ...codes: number[]): Fault[] =>
   codes.map((code) => ({ what: String(code), rule, call: status(code) }));
 
+/** Answers a resume with what is given, and takes no other GET. */
+export const resume = (answer: FaultHandler) => (): Record<string, FaultHandler> => ({
+  GET: (exchange) =>
+    exchange.request.headers.has("last-event-id") ? answer(exchange) : exchange.answer(405, "", ""),
+});
+
 /** What both eras can meet. */
 const SHARED: readonly Fault[] = [
-  { what: "no head", rule: "C17", call: () => Promise.resolve() },
+  { what: "no head", rule: "C17", headless: true, call: () => Promise.resolve() },
+  {
+    what: "a reset in place of a head",
+    rule: "C17",
+    headless: true,
+    reset: true,
+    call: () => Promise.resolve(),
+  },
   {
     what: "cut JSON",
     rule: "C17 after the head",
@@ -150,38 +183,64 @@ const SHARED: readonly Fault[] = [
   ...statuses("C16 early", 408, 425),
   ...statuses("C8", 401),
   ...statuses("C9", 403),
-  ...statuses("C12", 405, 406, 413, 415, 421),
   {
-    what: "redirect elsewhere",
-    rule: "C12",
-    call: status(307, "location: http://elsewhere.invalid/\r\n"),
+    what: "403 that asks for a scope",
+    rule: "C9",
+    call: status(403, 'www-authenticate: Bearer error="insufficient_scope", scope="more"\r\n'),
   },
+  ...statuses("C12", 405, 406, 413, 415, 421),
+  ...[307, 308].map((code): Fault => ({
+    what: `${code} to elsewhere`,
+    rule: "C12",
+    call: status(code, "location: http://elsewhere.invalid/\r\n"),
+  })),
   ...statuses("C19", 418, 501),
   { what: "404", rule: { modern: "C19", legacy: "C7" }, call: status(404) },
   { what: "410", rule: { modern: "C19", legacy: "C7" }, call: status(410) },
-  { what: "404 with -32601", rule: { modern: "C13", legacy: "C7" }, call: rpcError(404, -32601) },
-  { what: "400 with -32000", rule: { modern: "C15", legacy: "C7" }, call: rpcError(400, -32000) },
-  { what: "400 with -32602", rule: "C14 arguments", call: rpcError(400, -32602) },
-  { what: "-32602", rule: "C14 arguments", call: rpcError(200, -32602) },
-  { what: "-32601", rule: "C13", call: rpcError(200, -32601) },
-  { what: "-32700", rule: "C12", call: rpcError(200, -32700) },
-  { what: "-32600", rule: "C12", call: rpcError(200, -32600) },
-  { what: "400 with -32021", rule: { modern: "C12", legacy: "C15" }, call: rpcError(400, -32021) },
-  { what: "500 with -32020", rule: "C15", call: rpcError(500, -32020) },
-  { what: "-32020", rule: "C15", call: rpcError(200, -32020) },
+  { what: "404 with -32601", rule: { modern: "C13", legacy: "C7" }, call: refuse(404, -32601) },
+  { what: "400 with -32000", rule: { modern: "C15", legacy: "C7" }, call: refuse(400, -32000) },
+  {
+    what: "400 with -32602 that names no request",
+    rule: "C14 arguments",
+    call: ({ answer }) =>
+      answer(400, json, `{"jsonrpc":"2.0","id":null,"error":{"code":-32602,"message":"no"}}`),
+  },
+  { what: "400 with -32602", rule: "C14 arguments", call: refuse(400, -32602) },
+  { what: "-32602", rule: "C14 arguments", call: refuse(200, -32602) },
+  { what: "-32601", rule: "C13", call: refuse(200, -32601) },
+  { what: "-32700", rule: "C12", call: refuse(200, -32700) },
+  { what: "-32600", rule: "C12", call: refuse(200, -32600) },
+  { what: "400 with -32021", rule: { modern: "C12", legacy: "C15" }, call: refuse(400, -32021) },
+  { what: "500 with -32020", rule: "C15", call: refuse(500, -32020) },
+  { what: "-32020", rule: "C15", call: refuse(200, -32020) },
   {
     what: "-32020 in a stream",
     rule: "C15",
     call: ({ stream, id }) => stream(rpc(id, `"error":{"code":-32020,"message":"no"}`)),
   },
-  { what: "-32603", rule: "C15", call: rpcError(200, -32603) },
-  { what: "500 with -32603", rule: "C15", call: rpcError(500, -32603) },
-  { what: "an application's code", rule: "C14", call: rpcError(200, 7) },
+  { what: "-32603", rule: "C15", call: refuse(200, -32603) },
+  { what: "500 with -32603", rule: "C15", call: refuse(500, -32603) },
+  { what: "an application's code", rule: "C14", call: refuse(200, 7) },
   {
     what: "result of another shape",
     rule: "C20",
     call: result(`{"resultType":"complete","content":7}`),
   },
+  ...[`{"sum":"3"}`, undefined].map((structured): Fault => ({
+    what: structured === undefined ? "result without its data" : "result with other data",
+    rule: "C20",
+    call: result(
+      `{"resultType":"complete","content":[]${
+        structured ? `,"structuredContent":${structured}` : ""
+      }}`,
+    ),
+    handlers: () => ({
+      "tools/list": listTools(
+        `{"name":"act","inputSchema":{"type":"object"},"outputSchema":` +
+          `{"type":"object","properties":{"sum":{"type":"number"}}}}`,
+      ),
+    }),
+  })),
   {
     what: "result in a stream, of another shape",
     rule: "C20",
@@ -191,6 +250,8 @@ const SHARED: readonly Fault[] = [
 ];
 
 const MODERN: readonly Fault[] = [
+  { what: "400 with -32020", rule: "C12", sends: 2, call: refuse(400, -32020) },
+  { what: "400 with -32022", rule: "C10", call: refuse(400, -32022) },
   { what: "result without a type", rule: "C20", call: result(`{"content":[]}`) },
   {
     what: "result that asks for input",
@@ -213,21 +274,59 @@ const MODERN: readonly Fault[] = [
 ];
 
 const LEGACY: readonly Fault[] = [
-  { what: "400 with -32020", rule: "C15", call: rpcError(400, -32020) },
-  { what: "400 with -32022", rule: "C15", call: rpcError(400, -32022) },
+  { what: "400 with -32020", rule: "C15", call: refuse(400, -32020) },
+  { what: "400 with -32022", rule: "C15", call: refuse(400, -32022) },
+  ...[404, 405].map((code): Fault => ({
+    what: `stream with an event id that ends, and ${code} to its resume`,
+    rule: "C17 after the head",
+    call: ({ stream }) => stream(`id: e1\n${PROGRESS}`),
+    handlers: resume(status(code)),
+    allowedMs: 500,
+  })),
+  {
+    what: "stream with an event id that ends, and no head to its resume",
+    rule: "C17 after the head",
+    call: ({ stream }) => stream(`id: e1\n${PROGRESS}`),
+    handlers: resume(() => Promise.resolve()),
+    allowedMs: 500,
+  },
 ];
+
+/** What is the same to a legacy server without sessions, but for what would tell of their loss. */
+const SESSIONLESS: readonly Fault[] = [
+  { what: "404", rule: "C19", call: status(404) },
+  { what: "404 with -32601", rule: "C13", call: refuse(404, -32601) },
+  { what: "400 with -32000", rule: "C15", call: refuse(400, -32000) },
+  { what: "422 with -32602", rule: "C14 arguments", call: refuse(422, -32602) },
+];
+
+/** With credentials that are renewed once, the first refusal is not the last word. */
+const RENEWED: Fault = {
+  what: "401 again after a renewal",
+  rule: "C8",
+  sends: 2,
+  credentials: "renewed",
+  call: status(401),
+};
 
 /** The ways to a server; with credentials that are renewed, the SDK makes a modern server's calls. */
 export const PATHS = [
-  { path: "modern", era: "modern", faults: [...SHARED, ...MODERN], options: {} },
+  { path: "modern", era: "modern", faults: [...SHARED, ...MODERN] },
   {
     path: "modern by the SDK",
     era: "modern",
-    faults: [...SHARED, ...MODERN],
-    options: { authProvider: { token: () => Promise.resolve("t") } },
+    credentials: "fixed",
+    faults: [...SHARED, ...MODERN, RENEWED],
   },
-  { path: "legacy", era: "legacy", faults: [...SHARED, ...LEGACY], options: {} },
-] as const;
+  { path: "legacy", era: "legacy", faults: [...SHARED, ...LEGACY, RENEWED] },
+  { path: "legacy without sessions", era: "legacy", session: false, faults: SESSIONLESS },
+] as const satisfies readonly {
+  path: string;
+  era: "modern" | "legacy";
+  credentials?: "fixed";
+  session?: false;
+  faults: readonly Fault[];
+}[];
 
 /** Returns the row of the table that a fault leads to. */
 export function ruleOf({ rule }: Fault, era: "modern" | "legacy"): Rule {

@@ -42,7 +42,11 @@ for (const { runtime, missing, run } of RUNNERS) {
     sanitizeOps: runtime !== "chromium",
     sanitizeResources: runtime !== "chromium",
     async fn() {
-      const report = await run(folder);
+      const report = await run(folder, {
+        module: "contract.js",
+        name: "runContract",
+        args: [runtime],
+      });
       assertEquals(countTests(report), await (inDeno ??= runInDeno()), report);
     },
   });

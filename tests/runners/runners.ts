@@ -3,30 +3,43 @@ import { runCommand } from "../support/command.ts";
 import type { Runtime } from "../support/kit.ts";
 import { findProgram } from "../support/prerequisites.ts";
 
-/** Starts the bundled contract suite in one runtime. */
+/** An exported function of a bundle that takes a log, and resolves with how much of it failed. */
+export interface Program {
+  /** The file of the bundle. */
+  readonly module: string;
+  /** The function. */
+  readonly name: string;
+  /** What it is called with behind the log, as JSON. */
+  readonly args: readonly unknown[];
+}
+
+/** Starts a bundled program in one runtime. */
 export interface Runner {
   readonly runtime: Runtime;
   /** Why it cannot run here; `undefined` if it can. */
   readonly missing: string | undefined;
-  /** Runs `contract.js` of a folder and returns what it logged. Throws unless the suite passed. */
-  run(folder: string): Promise<string>;
+  /** Runs a program of a folder and returns what it logged. Throws unless nothing failed. */
+  run(folder: string, program: Program): Promise<string>;
 }
 
 const NO_NPX = findProgram("npx") === undefined ? "npx is not on PATH" : undefined;
 const WORKERD = new URL("../../node_modules/.bin/workerd", import.meta.url).pathname;
 
-/** Node and Bun: the suite as a module on the command line. `isRight` proves which one runs it. */
+const toCall = ({ name, args }: Program): string =>
+  `await ${name}(${["console.log", ...args.map((arg) => JSON.stringify(arg))].join(", ")})`;
+
+/** Node and Bun: the program as a module on the command line. `isRight` proves which one runs it. */
 function cliRunner(runtime: Runtime, packageSpec: string, isRight: string): Runner {
   return {
     runtime,
     missing: NO_NPX,
-    async run(folder) {
+    async run(folder, program) {
       const file = `${runtime}.mjs`;
       await Deno.writeTextFile(
         `${folder}/${file}`,
-        `import { runContract } from "./contract.js";
+        `import { ${program.name} } from "./${program.module}";
 if (!(${isRight})) throw new Error("Wrong runtime: " + JSON.stringify(process.versions));
-process.exitCode = await runContract(console.log, "${runtime}") > 0 ? 1 : 0;`,
+process.exitCode = ${toCall(program)} > 0 ? 1 : 0;`,
       );
       await Deno.writeTextFile(`${folder}/package.json`, `{ "type": "module" }`);
       return await runCommand("npx", ["-y", packageSpec, file], { cwd: folder });
@@ -34,27 +47,28 @@ process.exitCode = await runContract(console.log, "${runtime}") > 0 ? 1 : 0;`,
   };
 }
 
-/** workerd: the suite as its `test()` entry. */
+/** workerd: the program as its `test()` entry; it may call servers on this machine. */
 function workerdRunner(runtime: Runtime, flags: readonly string[]): Runner {
   return {
     runtime,
     missing: undefined,
-    async run(folder) {
+    async run(folder, program) {
       await Deno.writeTextFile(
         `${folder}/${runtime}.js`,
-        `import { runContract } from "contract.js";
+        `import { ${program.name} } from "${program.module}";
 export default { async test() {
-  if (await runContract(console.log, "${runtime}") > 0) throw new Error("failed");
+  if (${toCall(program)} > 0) throw new Error("failed");
 } };`,
       );
       const flagList = flags.map((flag) => `"${flag}"`).join(", ");
       await Deno.writeTextFile(
         `${folder}/${runtime}.capnp`,
         `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (services = [(name = "main", worker = .w)]);
+const config :Workerd.Config = (services = [(name = "main", worker = .w),
+  (name = "internet", network = (allow = ["private"]))]);
 const w :Workerd.Worker = (compatibilityDate = "2026-10-20", compatibilityFlags = [${flagList}],
   modules = [(name = "worker", esModule = embed "${runtime}.js"),
-    (name = "contract.js", esModule = embed "contract.js")]);`,
+    (name = "${program.module}", esModule = embed "${program.module}")]);`,
       );
       const args = ["run", "-A", WORKERD, "test", `${runtime}.capnp`];
       return await runCommand(Deno.execPath(), args, { cwd: folder });
@@ -65,11 +79,11 @@ const w :Workerd.Worker = (compatibilityDate = "2026-10-20", compatibilityFlags 
 const chromiumRunner: Runner = {
   runtime: "chromium",
   missing: CHROMIUM_MISSING,
-  async run(folder) {
+  async run(folder, { module, name, args }) {
     const listen = { hostname: "127.0.0.1", port: 0, onListen() {} };
     await using server = Deno.serve(listen, async (request) => {
-      const isModule = new URL(request.url).pathname === "/contract.js";
-      const body = isModule ? await Deno.readFile(`${folder}/contract.js`) : "";
+      const isModule = new URL(request.url).pathname === `/${module}`;
+      const body = isModule ? await Deno.readFile(`${folder}/${module}`) : "";
       return new Response(body, {
         headers: { "content-type": isModule ? "text/javascript" : "text/html" },
       });
@@ -79,9 +93,9 @@ const chromiumRunner: Runner = {
     await page.goto(`http://127.0.0.1:${server.addr.port}/`);
     const { failed, lines } = await page.evaluate<{ failed: number; lines: string[] }>(
       `(async () => {
-      const { runContract } = await import("/contract.js");
+      const program = await import("/${module}");
       const lines = [];
-      const failed = await runContract((line) => lines.push(line), "chromium");
+      const failed = await program.${name}((line) => lines.push(line), ...${JSON.stringify(args)});
       return { failed, lines };
     })()`,
     );
@@ -91,7 +105,7 @@ const chromiumRunner: Runner = {
   },
 };
 
-/** Every runtime but Deno, which runs the suite itself. */
+/** Every runtime but Deno, which runs the tests themselves. */
 export const RUNNERS: readonly Runner[] = [
   cliRunner("node22", "node@22", 'process.version.startsWith("v22.")'),
   cliRunner("node24", "node@24", 'process.version.startsWith("v24.")'),

@@ -43,6 +43,8 @@ export interface FaultServer extends AsyncDisposable {
   readonly url: string;
   /** Every request that arrived, in order. */
   readonly requests: readonly WireRequest[];
+  /** How many requests are being answered now, streams that stay open included. */
+  readonly open: number;
   /** How many requests with this method arrived. */
   count(method: string): number;
 }
@@ -61,9 +63,16 @@ export function startFaultServer(options: FaultServerOptions): FaultServer {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const requests: WireRequest[] = [];
   const sockets = new Set<Deno.Conn>();
+  let open = 0;
+  let ended = false;
   const defaults = createHandlers(options);
-  const pick = (name: string): FaultHandler | undefined =>
-    options.handlers?.[name] ?? defaults[name];
+  const pick = (name: string): FaultHandler | undefined => {
+    const handler = options.handlers?.[name] ?? defaults[name];
+    return handler && (async (exchange) => {
+      open++;
+      await handler(exchange).finally(() => open--);
+    });
+  };
   const serving = (async () => {
     const running = new Set<Promise<void>>();
     for await (const socket of listener) {
@@ -81,10 +90,14 @@ export function startFaultServer(options: FaultServerOptions): FaultServer {
   return {
     url: `http://127.0.0.1:${listener.addr.port}/mcp`,
     requests,
+    get open() {
+      return open;
+    },
     count: (method) =>
       requests.filter((request) => (request.message?.method ?? request.method) === method).length,
     async [Symbol.asyncDispose]() {
-      listener.close();
+      if (!ended) listener.close();
+      ended = true;
       for (const socket of sockets) close(socket);
       await serving;
     },
