@@ -39,6 +39,8 @@ export interface AttemptContext {
   readonly onProgress: (report: ProgressReport) => void;
   readonly onSend: (bytes: number) => void;
   readonly onDefer: (state: JsonObject) => void;
+  /** Called whenever the server asks for something, with the answering of it. */
+  readonly onAsk: (answering: Promise<unknown>, asking: Attempt) => void;
   /** Called once. */
   readonly onEnd: (end: AttemptOutcome) => void;
 }
@@ -61,13 +63,17 @@ export interface AttemptOutcome {
 export class Attempt implements Copy<ConnectionResult> {
   readonly result: Promise<ConnectionResult>;
   readonly #context: AttemptContext;
-  readonly #startedMs: number;
   /** Ends this attempt alone; unset if nothing could. */
   readonly #own: OwnController | undefined;
   #undoStop = nothing;
   #undoTimeout = nothing;
   #undoIdle = nothing;
+  // The time that answers take is added to both.
+  #startedMs: number;
   #reportedMs: number;
+  /** Since when the server waits for answers, and for how many. */
+  #askedMs = 0;
+  #asking = 0;
   #timedOut = false;
   /** When the server had taken the operation on: what follows says nothing of how fast it answers. */
   #deferredMs: number | undefined;
@@ -82,10 +88,7 @@ export class Attempt implements Copy<ConnectionResult> {
       this.#own = new OwnController();
       this.#follow(this.#own, context.controller);
     }
-    if (timeoutMs < remainingMs) {
-      this.#undoTimeout = server.timer.after(timeoutMs, () => this.#expire(timeoutMs));
-    }
-    if (idleTimeoutMs < remainingMs) this.#watchReports();
+    this.#watch();
     this.result = this.#run();
   }
 
@@ -139,12 +142,12 @@ export class Attempt implements Copy<ConnectionResult> {
     };
     const onDefer = (state: JsonObject): void => {
       // Its clocks would end what may take its time; to ask again has clocks of its own.
-      this.#undoTimeout();
-      this.#undoIdle();
+      this.#stopClocks();
       this.#deferredMs ??= server.clock.now();
       this.#context.onDefer(state);
     };
-    const options = { signal, deadline, onProgress, onSend, onDefer };
+    const onAsk = (answering: Promise<unknown>): void => this.#pause(answering);
+    const options = { signal, deadline, onProgress, onSend, onDefer, onAsk };
     const { effect, operation } = request;
     try {
       signal.throwIfAborted();
@@ -165,6 +168,33 @@ export class Attempt implements Copy<ConnectionResult> {
     }
   }
 
+  /** Starts what ends the attempt and is no later than its execution's end. */
+  #watch(): void {
+    const { server, deadline, timeoutMs, idleTimeoutMs } = this.#context;
+    const remainingMs = deadline.remainingMs();
+    const leftMs = this.#startedMs + timeoutMs - server.clock.now();
+    if (leftMs < remainingMs) {
+      this.#undoTimeout = server.timer.after(leftMs, () => this.#expire(timeoutMs));
+    }
+    if (idleTimeoutMs < remainingMs) this.#watchReports();
+  }
+
+  /** Lets the attempt's own clocks stand still until the server has what it asked for. */
+  #pause(answering: Promise<unknown>): void {
+    const { server: { clock } } = this.#context;
+    if (this.#asking++ === 0) this.#askedMs = clock.now();
+    this.#undoClocks();
+    const resume = (): void => {
+      if (--this.#asking > 0) return;
+      const pausedMs = clock.now() - this.#askedMs;
+      this.#startedMs += pausedMs;
+      this.#reportedMs += pausedMs;
+      this.#watch();
+    };
+    answering.then(resume, resume);
+    this.#context.onAsk(answering, this);
+  }
+
   /** Ends the attempt once it has been silent for too long. */
   #watchReports(): void {
     const { server, idleTimeoutMs } = this.#context;
@@ -182,9 +212,19 @@ export class Attempt implements Copy<ConnectionResult> {
   }
 
   #undo(): void {
+    this.#stopClocks();
+    this.#undoStop();
+  }
+
+  /** Stops them for good: no answer starts them again. */
+  #stopClocks(): void {
+    this.#asking = Infinity;
+    this.#undoClocks();
+  }
+
+  #undoClocks(): void {
     this.#undoTimeout();
     this.#undoIdle();
-    this.#undoStop();
   }
 
   #follow(own: OwnController, controller: OwnController): void {

@@ -98,6 +98,11 @@ export interface ExecutionRequest {
    * there itself wins. A connection whose protocol has no place for it ignores it.
    */
   readonly meta?: JsonObject;
+  /**
+   * What earlier attempts of the same execution have answered to the server: the last value of
+   * `onAsk`. It makes an attempt that goes on, or at least need not ask again.
+   */
+  readonly answered?: unknown;
 }
 
 /** W3C Trace Context (Recommendation of 2021-11-23), passed on as it came. */
@@ -131,6 +136,12 @@ export interface AttemptOptions extends ConnectionOptions {
    * this connection or of another one to the same server. From then on the operation is not sent again.
    */
   readonly onDefer?: (state: JsonObject) => void;
+  /**
+   * Called whenever the server asks this side for something before it goes on, with the answering of
+   * it. Until that settles, the clocks of the attempt stand still, those of the execution do not; its
+   * value is what a later attempt gets as `answered`. An operation that asks runs already.
+   */
+  readonly onAsk?: (answering: Promise<unknown>) => void;
 }
 
 /** What an operation answered. `"error"` means that it ran and said no (MCP `isError`). */

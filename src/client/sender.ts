@@ -52,6 +52,10 @@ export class Sender {
   /** The arguments, as long as they may be sent again. */
   #arguments: JsonObject | undefined;
   #keptBytes = 0;
+  /** The copies that run, if there may be two. */
+  #copies: readonly Attempt[] = [];
+  /** What the server has asked for, and got. */
+  #answered: unknown;
 
   constructor(call: Call, emit: EmitOwn | undefined) {
     this.#call = call;
@@ -95,6 +99,7 @@ export class Sender {
       ? server.gate.estimates.p95Ms(operation)
       : undefined;
     if (afterMs === undefined) return await first.result;
+    this.#copies = [first];
     return await hedge(first, {
       afterMs: Math.max(1, afterMs),
       setTimer: (ms, callback) => server.timer.after(ms, callback),
@@ -130,7 +135,9 @@ export class Sender {
     }
     hedgeBudget.take(1);
     this.#emit?.({ type: "hedge.sent", attempt: this.attempts + 1, afterMs });
-    return this.#start(sending, permit, lease);
+    const copy = this.#start(sending, permit, lease);
+    this.#copies = [...this.#copies, copy];
+    return copy;
   }
 
   /** Starts an attempt, which gives back its permit and its lease. */
@@ -163,6 +170,7 @@ export class Sender {
       },
       onSend: (bytes) => this.#keep(bytes),
       onDefer: (state) => this.#defer(state, attempt),
+      onAsk: (answering, asking) => this.#noteAsked(answering, asking),
       onEnd: ({ delivery, status, code, elapsedMs }) => {
         this.#inFlight--;
         if (this.#reporter === attempt) this.#reporter = 0;
@@ -178,6 +186,14 @@ export class Sender {
     });
   }
 
+  /** One copy asks for all. What asks runs already, and is gone on with but not started again. */
+  #noteAsked(answering: Promise<unknown>, asking: Attempt): void {
+    this.#mayHedge = false;
+    this.#proved = strongerDelivery(this.#proved, "unknown");
+    for (const copy of this.#copies) if (copy !== asking) copy.abort();
+    answering.then((answered) => this.#answered = answered, () => {});
+  }
+
   #toRequest({ operation, effect }: Sending, attempt: number): ExecutionRequest {
     const { executionId, traceAttempt } = this.#call;
     let trace = this.#call.trace;
@@ -185,6 +201,7 @@ export class Sender {
     const meta = toMeta(this.#call, attempt);
     return {
       ...{ operation, effect, attempt, arguments: this.#arguments ?? {} },
+      answered: this.#answered,
       ...(trace && { trace }),
       ...(meta && { meta }),
     };

@@ -1,10 +1,10 @@
 import { isSpecType } from "@modelcontextprotocol/client";
 import { abortable } from "../client/abort.ts";
 import type { JsonObject, JsonValue } from "../client/ports.ts";
+import { toClientError } from "../errors/classify.ts";
 import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError, type InputQuestion } from "../errors/errors.ts";
 import { cutMessage } from "../progress/message.ts";
-import { WireFault } from "./failure.ts";
 import type { InputContext, InputHandler, InputHandlers } from "./input.ts";
 import { createSchemaChecker } from "./validate.ts";
 
@@ -29,8 +29,8 @@ interface Question {
  *
  * @param requests What was asked, by the server's keys: method and parameters, as they came.
  * @returns MCP's results, by the same keys.
- * @throws {ClientError} `operation_failed`, if there is no handler or a handler throws.
- * @throws {WireFault} If something that was asked is malformed.
+ * @throws {ClientError} `operation_failed` if there is no handler or a handler throws,
+ * `invalid_result` if something that was asked is malformed.
  * @throws The signal's reason, as soon as it is aborted; the handlers are told.
  */
 export async function answerInputs(
@@ -39,7 +39,12 @@ export async function answerInputs(
 ): Promise<Record<string, JsonObject>> {
   const { handlers, effect, signal } = context;
   signal.throwIfAborted();
-  const questions = Object.entries(requests).map(([key, request]) => readQuestion(key, request));
+  const questions: Question[] = [];
+  for (const [key, request] of Object.entries(requests)) {
+    const question = readQuestion(key, request);
+    if (question === undefined) throw toClientError({ kind: "invalid_result" }, { effect });
+    questions.push(question);
+  }
   if (questions.some(({ kind }) => kind === undefined || handlers[kind] === undefined)) {
     throw toUnanswered(questions, effect);
   }
@@ -60,16 +65,13 @@ export async function answerInputs(
   }
 }
 
-function readQuestion(key: string, request: unknown): Question {
+/** Returns a question as it came; `undefined` if it is malformed. */
+function readQuestion(key: string, request: unknown): Question | undefined {
   const { method, params = {} } = Object(request);
-  if (typeof method !== "string" || !isObject(params)) {
-    throw new WireFault({ kind: "invalid_result" });
-  }
+  if (typeof method !== "string" || !isObject(params)) return undefined;
   const kind = kindOf(method, params);
-  if (kind !== undefined && !isWellFormed(kind, params)) {
-    throw new WireFault({ kind: "invalid_result" });
-  }
-  return { key, method, params, kind };
+  const wellFormed = kind === undefined || isWellFormed(kind, params);
+  return wellFormed ? { key, method, params, kind } : undefined;
 }
 
 function kindOf(method: string, params: JsonObject): keyof InputHandlers | undefined {

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { answerInputs } from "../../src/mcp/answer_inputs.ts";
-import { WireFault } from "../../src/mcp/failure.ts";
 import { type InputContext, type InputHandlers, toCapabilities } from "../../src/mcp/input.ts";
 import { failureOf } from "./support.ts";
 
@@ -136,9 +135,8 @@ Deno.test("answerInputs() refuses malformed questions", async () => {
       { method: "sampling/createMessage", params: { messages: "Hi" } },
     ]
   ) {
-    const error = await answer({ q: request }, { form: none, url: none }).catch((error) => error);
-    assert(error instanceof WireFault);
-    assertEquals(error.evidence.kind, "invalid_result");
+    const error = await failureOf(answer({ q: request }, { form: none, url: none }));
+    assertEquals([error.code, error.delivery], ["invalid_result", "executed"]);
   }
 });
 
