@@ -1,3 +1,4 @@
+import type { DestroyReason } from "../../src/resilience/pool_options.ts";
 import {
   type ModelResource,
   type ResourceOptions,
@@ -15,6 +16,9 @@ export interface ModelOptions extends ResourceOptions {
 
 /** How a creation ends. */
 export type CreationEnd = "succeeds" | "is unusable at once" | "fails for now" | "fails for good";
+
+/** Asks the pool why a resource ended: of two reasons that come at one instant, either may count. */
+export type ReasonOf = (generation: number) => DestroyReason | undefined;
 
 interface Waiter {
   readonly caller: number;
@@ -38,9 +42,11 @@ export class PoolModel {
   creating: number[] = [];
   #notBeforeMs = 0;
   readonly #options: ModelOptions;
+  readonly #reasonOf: ReasonOf;
 
-  constructor(options: ModelOptions) {
+  constructor(options: ModelOptions, reasonOf: ReasonOf) {
     this.#options = options;
+    this.#reasonOf = reasonOf;
     this.resources = new ResourcesModel(options);
   }
 
@@ -143,18 +149,18 @@ export class PoolModel {
     for (const resource of this.resources.all) resource.holdsUntilMs = 0;
   }
 
-  /** Does what is due at this instant, after all that the callers did at it. */
+  /** Does what is due at this instant, after all that the callers did at it and the pool's timers. */
   settle(): void {
     this.leave("pool_timeout", ({ untilMs }) => untilMs <= this.nowMs);
     this.#reportLeaks();
     if (this.graceEndsMs <= this.nowMs) this.#endGrace();
     for (const resource of this.resources.in("validating")) {
-      if (resource.validationEndsMs <= this.nowMs) this.endValidation(resource, false);
+      if (resource.validationEndsMs > this.nowMs) continue;
+      const isAged = this.resources.isAged(resource);
+      if (isAged && this.#reasonOf(resource.generation) === "aged") this.#expire();
+      else this.endValidation(resource, false);
     }
-    if (this.resources.all.some((resource) => this.resources.isIdleDue(resource))) {
-      this.resources.sweep();
-      this.#serve();
-    }
+    if (this.resources.all.some((one) => this.resources.isIdleDue(one))) this.#expire();
     if (this.resources.in("closing").some(({ holdsUntilMs }) => holdsUntilMs === this.nowMs)) {
       this.#serve();
     }
@@ -163,6 +169,11 @@ export class PoolModel {
     const wanted = Math.min(this.demand - this.resources.validatingCapacity, room);
     const most = Math.min(this.#options.createParallelism, wanted);
     while (this.creating.length < most) this.creating.push(++this.counts.begun);
+  }
+
+  #expire(): void {
+    this.resources.sweep();
+    this.#serve();
   }
 
   #reportLeaks(): void {

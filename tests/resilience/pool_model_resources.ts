@@ -75,8 +75,13 @@ export class ResourcesModel {
       this.#dueReason(resource) !== undefined;
   }
 
-  #dueReason({ agedAtMs, leases, state, idleSinceMs }: ModelResource): DestroyReason | undefined {
-    if (this.nowMs >= agedAtMs) return "aged";
+  isAged({ agedAtMs }: ModelResource): boolean {
+    return this.nowMs >= agedAtMs;
+  }
+
+  #dueReason(resource: ModelResource): DestroyReason | undefined {
+    if (this.isAged(resource)) return "aged";
+    const { leases, state, idleSinceMs } = resource;
     const { isStateful, idleTimeoutMs } = this.#options;
     const idle = isStateful && leases === 0 && state === "usable";
     return idle && this.nowMs - idleSinceMs >= idleTimeoutMs ? "idle" : undefined;
