@@ -73,9 +73,8 @@ export class Creator<T> {
     this.#undoTimer = undefined;
   }
 
-  /** Stops creating; creations that run are told by their signal. */
+  /** Stops creating; creations that run are told by their signal. A timer ends with the last who waits. */
   close(reason: unknown): void {
-    this.rest();
     this.#closing.abort(reason);
   }
 

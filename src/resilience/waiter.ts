@@ -41,7 +41,7 @@ export class Waiter<T> extends Link implements EventListenerObject {
 
   /** Called by the signal. */
   handleEvent(): void {
-    this.reject(this.#signal?.reason);
+    this.reject(this.#signal!.reason);
   }
 
   /** Rejects if the signal is aborted but has not told yet; tells whether it did. */
