@@ -154,7 +154,8 @@ export class CircuitBreaker {
    * @returns Whether the caller is to check the server now.
    */
   beginCheck(): boolean {
-    if (this.state !== "open" || this.waitMs > 0) return false;
+    // Only one that is open can have no wait: a pause without one is over.
+    if (this.waitMs > 0) return false;
     this.#move("half_open");
     return true;
   }

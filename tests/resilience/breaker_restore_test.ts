@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { BreakerSnapshot } from "../../src/resilience/breaker_options.ts";
 import { CircuitBreaker } from "../../src/resilience/breaker.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -38,6 +38,44 @@ Deno.test("B8 CircuitBreaker.snapshot() goes through structuredClone and JSON, w
     assertEquals({ ...rest, generation: snapshot.generation }, snapshot);
     assert(generation >= snapshot.generation);
   }
+});
+
+Deno.test("B8 CircuitBreaker.snapshot() names an instant only where it means something", async () => {
+  const { breaker, clock, record } = createBreaker();
+  const instants = () => {
+    const { untilWallMs, outageSinceWallMs, closedAtWallMs } = breaker.snapshot();
+    return [untilWallMs, outageSinceWallMs, closedAtWallMs];
+  };
+  const startMs = clock.wall();
+  assertEquals(instants(), [undefined, undefined, undefined]);
+  record("pushback", 5, 2_000);
+  assertEquals(instants(), [startMs + 1_000, undefined, undefined]);
+  await clock.advance(1_000);
+  assertEquals(instants(), [undefined, undefined, undefined]);
+  record("hard", 5);
+  assertEquals(instants(), [startMs + 1_375, startMs + 1_000, undefined]);
+  await clock.advance(375);
+  breaker.beginCheck();
+  assertEquals(instants(), [startMs + 1_375, startMs + 1_000, undefined]);
+  breaker.endCheck("answered");
+  assertEquals(instants(), [undefined, startMs + 1_000, startMs + 1_375]);
+  breaker.isolate();
+  assertEquals(instants(), [undefined, startMs + 1_000, startMs + 1_375]);
+});
+
+Deno.test("B8 CircuitBreaker.restore() takes an instant that is still to come for now: clocks jump", async () => {
+  const { breaker, clock, record } = createBreaker();
+  record("hard", 5);
+  const down = succeed(breaker, clock.wall() - HOUR_MS).after;
+  breaker.recover();
+  const healthy = succeed(breaker, clock.wall() - HOUR_MS);
+  const { outageSinceWallMs } = down.snapshot();
+  assertEquals(outageSinceWallMs, clock.wall() - HOUR_MS);
+  assertEquals(healthy.after.snapshot().closedAtWallMs, clock.wall() - HOUR_MS);
+  // An hour in the future would have kept the server from being healthy for an hour and 10 s.
+  await healthy.clock.advance(10_000);
+  for (let i = 0; i < 5; i++) healthy.after.record("hard", healthy.after.generation);
+  assertEquals(healthy.after.waitMs, 375);
 });
 
 Deno.test("B8 CircuitBreaker.restore() goes on with streaks: attempts of a request each can trip it", () => {
@@ -178,7 +216,8 @@ Deno.test("F2 CircuitBreaker.restore() refuses what is no snapshot, and stays as
     [{ ...good, closedAtWallMs: "1" }, TypeError, "'closedAtWallMs'"],
   ];
   for (const [snapshot, kind, text] of wrong) {
-    assertThrows(() => breaker.restore(snapshot as BreakerSnapshot), kind, text);
+    const error = assertThrows(() => breaker.restore(snapshot as BreakerSnapshot), kind, text);
+    assertStringIncludes(error.message, "Cannot restore a breaker as ");
     assertEquals(breaker.snapshot(), good);
   }
 });

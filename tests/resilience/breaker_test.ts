@@ -33,6 +33,29 @@ Deno.test("B4 CircuitBreaker.record() ignores what the time before a pause admit
   assertEquals([breaker.state, breaker.stats().results], ["closed", 0]);
 });
 
+Deno.test("B4 CircuitBreaker.record() ignores who asked for the generation while it is shut", async () => {
+  const shut: [string, (fixture: ReturnType<typeof createBreaker>) => unknown][] = [
+    ["paused", ({ record }) => record("pushback", 5)],
+    ["open", ({ record }) => record("hard", 5)],
+    ["half_open", async ({ clock, breaker, record }) => {
+      record("hard", 5);
+      await clock.advance(breaker.waitMs);
+      breaker.beginCheck();
+    }],
+    ["isolated", ({ breaker }) => breaker.isolate()],
+  ];
+  for (const [state, shutIt] of shut) {
+    const fixture = createBreaker();
+    await shutIt(fixture);
+    const { breaker, transitions, record } = fixture;
+    const [waitMs, { length }] = [breaker.waitMs, transitions];
+    record("hard", 20);
+    record("pushback", 20);
+    assertEquals([breaker.state, breaker.waitMs, transitions.length], [state, waitMs, length]);
+    assertEquals(breaker.stats().results, 0);
+  }
+});
+
 Deno.test("B8 CircuitBreaker.isolate() twice is one transition", () => {
   const { breaker, transitions } = createBreaker();
   breaker.isolate();

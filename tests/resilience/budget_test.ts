@@ -82,7 +82,8 @@ Deno.test("F2 RetryBudget takes a clock that goes back for one that stands", () 
 Deno.test("F2 RetryBudget.take() refuses what is no number of tokens, which would lift the bound", () => {
   const { budget } = createBudget();
   for (const tokens of [NaN, -1, -Infinity]) {
-    assertThrows(() => budget.take(tokens), RangeError, "'tokens' must be a number >= 0");
+    const text = "Cannot take from a retry budget as 'tokens' must be a number >= 0";
+    assertThrows(() => budget.take(tokens), RangeError, text);
   }
   assertThrows(() => budget.take("1" as never), TypeError, "'tokens'");
   assertEquals(budget.tokens, 50);

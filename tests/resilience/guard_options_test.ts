@@ -82,7 +82,9 @@ Deno.test("F2 CircuitBreaker refuses what is no boolean, no clock and no functio
       "'onTransition' must be a function",
     ],
   ];
-  for (const [act, text] of wrong) assertThrows(act, TypeError, text);
+  for (const [act, text] of wrong) {
+    assertThrows(act, TypeError, `Cannot create a breaker as ${text}`);
+  }
 });
 
 Deno.test("F2 budget, breaker and limiter work without options, on the runtime's own time", () => {
