@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import type { Priority } from "../../src/resilience/pool_options.ts";
+import type { PoolOptions, Priority } from "../../src/resilience/pool_options.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { createRandom } from "../support/random.ts";
-import { createPool, Creations, flush, watch } from "./support.ts";
+import { createPool, Creations, flush, type Item, watch } from "./support.ts";
 
 /** Runs calls that each hold their lease for a turn; returns the most at once and the resources. */
 async function runCalls(
@@ -172,6 +173,36 @@ Deno.test("P16 ResourcePool.stats() is plain data that counts waits by powers of
   assertEquals(JSON.parse(JSON.stringify(stats)), stats);
   await pool.close();
   assertEquals([stats.size, pool.stats().size], [1, 0]);
+});
+
+Deno.test("ResourcePool asks what time it is only where an option or a waiter needs it", async () => {
+  class CountedClock extends FakeClock {
+    reads = 0;
+    override now(): number {
+      this.reads++;
+      return super.now();
+    }
+  }
+  const table: [Partial<PoolOptions<Item>>, boolean][] = [
+    [{}, false],
+    [{ validate: () => true }, true],
+    [{ idleTimeoutMs: 1_000 }, true],
+    [{ maxLifetimeMs: 1_000 }, true],
+  ];
+  for (const [options, isTimed] of table) {
+    const clock = new CountedClock();
+    const { pool } = createPool({ clock, ...options });
+    (await pool.acquire()).release();
+    for (const lend of [() => pool.acquire(), () => pool.tryAcquire()]) {
+      clock.reads = 0;
+      const lease = await lend();
+      assertEquals(clock.reads > 0, isTimed, Object.keys(options).join());
+      clock.reads = 0;
+      lease!.release();
+      assertEquals(clock.reads > 0, isTimed, Object.keys(options).join());
+    }
+    await pool.close();
+  }
 });
 
 Deno.test("F1 ResourcePool with one seed gives one trace of events", async () => {
