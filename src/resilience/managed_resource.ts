@@ -24,7 +24,7 @@ export interface Slot<T> {
   agedAtMs: number;
   /** The leases that are out. */
   leases: number;
-  /** Since when no lease is out, in milliseconds of the clock; kept only where an option needs it. */
+  /** When a lease last came back, in milliseconds of the clock; kept only where an option needs it. */
   idleSinceMs: number;
   /** When it last proved valid, in milliseconds of the clock. */
   validAtMs: number;

@@ -111,7 +111,7 @@ export class Inventory<T> {
       const isLast = slot.leases === 0 && this.#draining.delete(slot);
       return isLast ? this.destroyer.destroy(slot, slot.end.reason) : undefined;
     }
-    if (slot.leases === 0) slot.idleSinceMs = nowMs;
+    slot.idleSinceMs = nowMs;
     if (this.#isClosed) return slot.leases > 0 ? undefined : this.end(slot, "pool_closed");
     this.#expire(nowMs);
     this.#arm();
@@ -152,10 +152,9 @@ export class Inventory<T> {
 
   async #validate(slot: Slot<T>): Promise<void> {
     const { clock, validate } = this.#options;
-    if (validate === undefined) return;
     this.slots.startValidation(slot, new AbortController());
     this.#arm();
-    const invalid = await findInvalid(slot, validate, this.#options);
+    const invalid = await findInvalid(slot, validate!, this.#options);
     if (slot.end !== undefined) return; // it was evicted meanwhile, or the pool was closed
     const nowMs = clock.now();
     this.slots.endValidation(slot, nowMs);

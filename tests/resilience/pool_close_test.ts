@@ -225,3 +225,16 @@ Deno.test("P14 ResourcePool.close() without a limit waits until all is given bac
   await flush();
   assertEquals([closed, pool.stats().size, clock.timers], [true, 0, 0]);
 });
+
+Deno.test("P14 ResourcePool.close() leaves what is lent to its holders, however old it grows", async () => {
+  const { clock, pool, events } = createPool({ maxLifetimeMs: 1_000 });
+  const lease = await pool.acquire();
+  const closing = pool.close({ graceMs: 10_000 });
+  await clock.advance(1_000);
+  assertEquals([pool.tryAcquire(), watch(pool.acquire()).lease], [undefined, undefined]);
+  assertEquals([pool.stats().size, pool.stats().draining], [1, 0]);
+  lease.release();
+  await closing;
+  const ended = events.filter(({ type }) => type === "pool.destroyed");
+  assertEquals(ended, [{ type: "pool.destroyed", generation: 1, reason: "pool_closed" }]);
+});
