@@ -135,6 +135,7 @@ export type {
   Connection,
   ConnectionOptions,
   ConnectionResult,
+  ConnectOptions,
   Connector,
   ContentBlock,
   Era,

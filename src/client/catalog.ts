@@ -45,6 +45,11 @@ export interface OperationCatalog {
     mustBeFresh: boolean,
     signal: AbortSignal,
   ): Promise<FoundOperation | undefined>;
+  /**
+   * Takes note that the server's list has changed: the next who asks gets a new one. If that cannot be
+   * loaded, the old one still finds an operation.
+   */
+  outdate(): void;
 }
 
 /** A list that is being loaded, and how many wait for it. */
@@ -66,13 +71,18 @@ export function createCatalog(
   let known: LoadedList | undefined;
   let freshUntilMs = -Infinity;
   let loading: Loading | undefined;
+  /** How many changes there were, and how many of them the known list may show. */
+  let changes = 0;
+  let shown = 0;
 
-  const isFresh = (): boolean => clock.now() < freshUntilMs;
+  const isFresh = (): boolean => shown === changes && clock.now() < freshUntilMs;
 
   const start = (): Loading => {
     const controller = new AbortController();
+    const before = changes;
     const list = load(controller.signal).then((loaded) => {
       known = loaded;
+      shown = before;
       freshUntilMs = clock.now() + Math.max(MIN_TTL_MS, loaded.ttlMs);
     });
     const started = { list, controller, waiting: 0 };
@@ -107,7 +117,7 @@ export function createCatalog(
     },
     async find(name, mustBeFresh, signal) {
       const found = pick(name);
-      const needed = mustBeFresh || found?.operation.effect !== undefined;
+      const needed = mustBeFresh || shown !== changes || found?.operation.effect !== undefined;
       if (found === undefined ? isFresh() : found.fresh || !needed) return found;
       try {
         await reload(signal);
@@ -116,5 +126,6 @@ export function createCatalog(
       }
       return pick(name);
     },
+    outdate: () => void changes++,
   };
 }

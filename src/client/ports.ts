@@ -121,6 +121,15 @@ export interface ConnectionOptions {
   readonly deadline: Deadline;
 }
 
+/** What a connector may use while it makes a connection. */
+export interface ConnectOptions extends ConnectionOptions {
+  /**
+   * Called whenever the server has said, or may have said unheard, that its operations have changed:
+   * what `describe()` answered before is not enough any more. Also after the connection was made.
+   */
+  readonly onOperationsChanged?: () => void;
+}
+
 /** What a connection may use during one attempt. */
 export interface AttemptOptions extends ConnectionOptions {
   /** Takes each progress report, in the order of arrival. */
@@ -166,7 +175,7 @@ export interface Connector {
    *
    * @throws {ClientError} With delivery `not_sent`; only `temporary` ones are tried again.
    */
-  connect(options: ConnectionOptions): Promise<Connection>;
+  connect(options: ConnectOptions): Promise<Connection>;
 }
 
 /** A connection to one server. Every method rejects with a `ClientError` or the signal's reason. */

@@ -139,9 +139,10 @@ export class Server {
   /** Makes a connection, or fails in time even if the connector does not. */
   #connect(closing: AbortSignal): Promise<Connection> {
     const action = `connect to ${this.name}`;
+    const onOperationsChanged = (): void => this.catalog.outdate();
     return this.#withTimeout(closing, action, async (signal, deadline) => {
       const connecting = executeWithBoundary(
-        () => this.#connector.connect({ signal, deadline }),
+        () => this.#connector.connect({ signal, deadline, onOperationsChanged }),
         { action, signal, code: "internal", delivery: "not_sent" },
       );
       connecting.then((late) => signal.aborted ? late.close() : undefined).catch(() => {});

@@ -1,4 +1,5 @@
 import type { CallToolResult, Client, RequestOptions } from "@modelcontextprotocol/client";
+import { abortable } from "../client/abort.ts";
 import type {
   AttemptOptions,
   Connection,
@@ -16,6 +17,7 @@ import { concludeError } from "../errors/conclude.ts";
 import { type ArgumentIssue, createClientError, isClientError } from "../errors/errors.ts";
 import { MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
+import { ChangeFeed, type ChangeFeedOptions } from "./change_feed.ts";
 import { type FailureContext, toFailure } from "./failure.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
@@ -43,6 +45,8 @@ export interface McpConnectionOptions {
   readonly onEraChange?: () => void;
   /** Whether the server should be asked for its era again, as soon as nothing is lost by it. */
   readonly isEraOutdated?: () => boolean;
+  /** Listens to the changes of a modern server that tells them. */
+  readonly feed?: ChangeFeedOptions;
 }
 
 /** How many requests a legacy session is given at once. */
@@ -64,6 +68,7 @@ export class McpConnection implements Connection {
   readonly #sessionHeld: boolean;
   readonly #client: Client;
   readonly #caller: ModernCaller | undefined;
+  readonly #feed: ChangeFeed | undefined;
   readonly #options: McpConnectionOptions;
   readonly #closing = new AbortController();
   readonly #schemas = createSchemaChecker();
@@ -84,11 +89,16 @@ export class McpConnection implements Connection {
     this.#caller = this.era === "modern" && version !== undefined
       ? options.createCaller?.(version)
       : undefined;
+    const tellsChanges = client.getServerCapabilities()?.tools?.listChanged === true;
+    if (this.era === "modern" && tellsChanges && options.feed !== undefined) {
+      this.#feed = new ChangeFeed(client, options.feed);
+    }
     this.#options = options;
     client.onclose = () => this.#closing.abort();
   }
 
   async describe(options: ConnectionOptions): Promise<OperationList> {
+    if (this.#feed !== undefined) await abortable(this.#feed.ready(), options.signal);
     const list = await this.#run(
       (limits) => this.#client.listTools(undefined, { ...limits, cacheMode: "bypass" }),
       options,
@@ -103,6 +113,7 @@ export class McpConnection implements Connection {
   }
 
   async execute(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
+    this.#feed?.touch();
     try {
       return await this.#call(request, options);
     } catch (error) {
@@ -166,6 +177,7 @@ export class McpConnection implements Connection {
 
   async #close(): Promise<void> {
     this.#closing.abort();
+    this.#feed?.close();
     await Promise.all([this.#caller?.close(), this.#options.endSession?.()]);
     await this.#client.close().catch(() => {});
   }

@@ -1,5 +1,5 @@
 import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/client";
-import type { Connection, ConnectionOptions, Connector } from "../client/ports.ts";
+import type { Connection, ConnectOptions, Connector } from "../client/ports.ts";
 import { checkValue, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { EraMemory, type McpPrior } from "./era.ts";
@@ -69,6 +69,15 @@ export interface McpConnectorOptions {
    */
   readonly treat503AsNotExecuted?: boolean;
   /**
+   * Whether to listen to what a modern server tells of changes of its operations, on a stream of its
+   * own, as long as the connection is used: after a minute without a call the stream is closed. A
+   * stream keeps a process alive, and on Cloudflare it must not outlive the request that opened it.
+   * Without it, a list is fresh as long as its server says. What a legacy server tells arrives anyway.
+   *
+   * @default {false}
+   */
+  readonly listen?: boolean;
+  /**
    * Sends the requests.
    *
    * @default {globalThis.fetch}
@@ -103,6 +112,7 @@ const RULES: OptionRules<McpConnectorOptions> = {
   headersTimeoutMs: { preset: 15_000, min: 0, above: true },
   bytesIdleTimeoutMs: { preset: 60_000, min: 0, above: true },
   treat503AsNotExecuted: { preset: true, type: "boolean" },
+  listen: { preset: false, type: "boolean" },
   fetch: { type: "function" },
   clock: { preset: systemClock, type: "object" },
 };
@@ -136,7 +146,7 @@ const ACT = "create an MCP connector";
 export function createMcpConnector(options: McpConnectorOptions): McpConnector {
   type Resolved = Required<McpConnectorOptions>;
   const resolved = resolveOptions<Resolved, McpConnectorOptions>(ACT, options, RULES);
-  const { treat503AsNotExecuted, era } = resolved;
+  const { treat503AsNotExecuted, era, listen } = resolved;
   const { clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs } = resolved;
   const authProvider = options.authProvider && shareRefresh(options.authProvider);
   const url = resolveUrl(options.url);
@@ -153,16 +163,23 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
     : undefined;
   const memory = new EraMemory(clock, checkPrior(options.prior));
   let mayBelievePrior = true;
+  let hasListened = false;
 
-  async function open(known: KnownEra | undefined, limits: ConnectionOptions): Promise<Connection> {
-    const transport = new UpstreamTransport(url, wire);
+  async function open(known: KnownEra | undefined, limits: ConnectOptions): Promise<Connection> {
+    const onChange = limits.onOperationsChanged;
+    const transport = new UpstreamTransport(url, {
+      ...wire,
+      ...(onChange && { onReopen: onChange }),
+    });
     const connection = await openConnection(transport, {
       ...{ known, treat503AsNotExecuted },
       endSession: () => transport.endSession(),
       onEraChange: () => memory.forget(),
       isEraOutdated: () => era === "auto" && memory.isOutdated,
       ...(createCaller && { createCaller }),
+      ...(listen && onChange && { feed: { clock, onChange, isLater: hasListened } }),
     }, limits);
+    hasListened = true;
     if (known === undefined) memory.learn(connection.discover);
     return connection;
   }

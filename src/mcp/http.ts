@@ -36,6 +36,8 @@ export interface WireOptions {
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
   readonly maxAnswerBytes: number;
+  /** Called when the stream that a legacy session has for itself is open again after a break. */
+  readonly onReopen?: () => void;
 }
 
 /**
@@ -81,11 +83,18 @@ export function createWireFetch(
   exchanges: ReadonlyMap<string, Exchange>,
   options: WireOptions,
 ): FetchLike {
+  let wasOpen = false;
   return async (url, init = {}) => {
     const headers = new Headers(init.headers);
     const exchange = exchanges.get(headers.get(EXCHANGE_HEADER) ?? "");
     if (exchange === undefined) {
       const sent = options.fetch(url, init);
+      if (init.method === "GET" && String(url) === endpoint.href) {
+        const response = await sent;
+        if (response.ok && wasOpen) options.onReopen?.();
+        wasOpen ||= response.ok;
+        return response;
+      }
       if (init.method !== "POST" || String(url) !== endpoint.href) return sent;
       // A notification. As it is, the SDK's caller could not tell this failure from a defect.
       return sent.catch((error) => {

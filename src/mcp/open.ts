@@ -5,7 +5,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/client";
 import { abortable } from "../client/abort.ts";
-import type { ConnectionOptions, JsonObject } from "../client/ports.ts";
+import type { ConnectOptions, JsonObject } from "../client/ports.ts";
 import { CLIENT_INFO } from "./client_info.ts";
 import { McpConnection, type McpConnectionOptions, toTimeoutMs } from "./connection.ts";
 import { toFailure } from "./failure.ts";
@@ -27,11 +27,15 @@ export interface OpenOptions extends McpConnectionOptions {
 export async function openConnection(
   transport: Transport,
   options: OpenOptions,
-  { signal, deadline }: ConnectionOptions,
+  { signal, deadline, onOperationsChanged }: ConnectOptions,
 ): Promise<McpConnection> {
   const { known, probeTimeoutMs, treat503AsNotExecuted } = options;
   const probe = { ...(probeTimeoutMs !== undefined && { timeoutMs: probeTimeoutMs }) };
   const client = new Client(CLIENT_INFO, { versionNegotiation: { mode: "auto", probe } });
+  if (onOperationsChanged !== undefined) {
+    // On a stream of the session's own or of any request; a modern server has a stream for it.
+    client.setNotificationHandler("notifications/tools/list_changed", () => onOperationsChanged());
+  }
   const connecting = client.connect(transport, {
     timeout: toTimeoutMs(deadline),
     ...(known && { prior: toPrior(known) }),

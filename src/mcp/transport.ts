@@ -86,13 +86,15 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
   }
 
   async #notify(message: Parameters<Send>[0], options: Parameters<Send>[1]): Promise<void> {
+    const cancelled = "method" in message && message.method === "notifications/cancelled"
+      ? String(message.params?.["requestId"])
+      : undefined;
     try {
-      await super.send(message, options);
+      // To a modern server the end of the stream says it, and nothing else may.
+      if (cancelled === undefined || this.#legacy) await super.send(message, options);
     } finally {
       // A legacy server is told, and its stream closed: the SDK would leave it open.
-      if ("method" in message && message.method === "notifications/cancelled") {
-        this.#exchanges.get(String(message.params?.["requestId"]))?.abort.abort();
-      }
+      if (cancelled !== undefined) this.#exchanges.get(cancelled)?.abort.abort();
     }
   }
 

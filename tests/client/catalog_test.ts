@@ -107,3 +107,62 @@ Deno.test("createCatalog() ends a list that nobody waits for any more, and start
   await group.execute("add", {});
   assertEquals(connector.describes, 2);
 });
+
+/** A client whose server says when its operations have changed. */
+function createChanging(options: Parameters<typeof createFixture>[0] = {}) {
+  let tell: (() => void) | undefined;
+  const fixture = createFixture({
+    ...options,
+    onConnect: ({ onOperationsChanged }) => void (tell = onOperationsChanged),
+  });
+  return { ...fixture, tell: () => tell?.() };
+}
+
+Deno.test("OperationCatalog.outdate() has the next caller, and only that one, load a new list", async () => {
+  const operations: Record<string, () => ReturnType<typeof data>> = { old: () => data({}) };
+  const { connector, group, tell } = createChanging({ operations });
+  await group.execute("old");
+  operations["new"] = () => data({});
+  assertEquals((await rejection(group.execute("new"))).code, "operation_not_found");
+  delete operations["old"];
+  tell();
+  tell();
+  assertEquals(connector.describes, 1);
+  await group.execute("new");
+  const { code, delivery } = await rejection(group.execute("old"));
+  assertEquals([code, delivery], ["operation_not_found", "not_sent"]);
+  assertEquals((await group.describe()).operations.map(({ name }) => name), ["new"]);
+  assertEquals(connector.describes, 2);
+});
+
+Deno.test("OperationCatalog.outdate() tells that a list on its way may be an old one", async () => {
+  const { connector, group, tell } = createChanging({
+    onDescribe: () => {
+      if (connector.describes === 1) tell();
+    },
+  });
+  await group.execute("add");
+  assertEquals(connector.describes, 1);
+  await group.execute("add");
+  await group.execute("add");
+  assertEquals(connector.describes, 2);
+});
+
+Deno.test("OperationCatalog.outdate() leaves the old list where no new one can be loaded", async () => {
+  let broken = false;
+  const { connector, group, tell } = createChanging({
+    onDescribe: () => {
+      if (broken) throw createClientError("unavailable", "Injected");
+    },
+  });
+  await group.execute("add");
+  broken = true;
+  tell();
+  await group.execute("add");
+  await group.execute("add");
+  assertEquals([connector.describes, connector.requests.length], [3, 3]);
+  broken = false;
+  await group.execute("add");
+  await group.execute("add");
+  assertEquals([connector.describes, connector.requests.length], [4, 5]);
+});

@@ -5,6 +5,7 @@ import type {
   Connection,
   ConnectionOptions,
   ConnectionResult,
+  ConnectOptions,
   Connector,
   Era,
   ExecutionRequest,
@@ -29,7 +30,7 @@ export interface MemoryConnectorOptions {
   readonly operations?: Readonly<Record<string, MemoryOperation>>;
   readonly hints?: Readonly<Record<string, OperationHints>>;
   /** Called before each connection is made; what it throws fails the connection. */
-  readonly onConnect?: (options: ConnectionOptions) => Promise<void> | void;
+  readonly onConnect?: (options: ConnectOptions) => Promise<void> | void;
   /** Called before each list; what it throws fails the list. */
   readonly onDescribe?: (options: ConnectionOptions) => Promise<void> | void;
   /** Called for each check; what it throws fails the check. */
@@ -56,7 +57,7 @@ export class MemoryConnector implements Connector {
     this.options = options;
   }
 
-  async connect(options: ConnectionOptions): Promise<MemoryConnection> {
+  async connect(options: ConnectOptions): Promise<MemoryConnection> {
     options.signal.throwIfAborted();
     this.connects++;
     await this.options.onConnect?.(options);

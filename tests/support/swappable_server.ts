@@ -34,6 +34,10 @@ export interface SwappableServer extends AsyncDisposable {
   swap(kind: ServerKind): Promise<void>;
   /** Forgets all legacy sessions. */
   forget(): void;
+  /** Ends all streams, and nothing else. */
+  cut(): void;
+  /** Gives the server a tool more and says so to all who listen, unless it is done silently. */
+  addTool(name: string, options?: { silently: boolean }): void;
 }
 
 /** One server, as long as it is in place. */
@@ -41,6 +45,7 @@ interface Serving {
   fetch(request: Request): Promise<Response>;
 
   readonly sessions: Map<string, unknown>;
+  announce(name: string): void;
   close(): Promise<void>;
 }
 
@@ -48,7 +53,8 @@ interface Serving {
 export function startSwappableServer(kind: ServerKind): SwappableServer {
   const ledger: string[] = [];
   const methods: string[] = [];
-  let serving = create(kind, ledger);
+  const more: string[] = [];
+  let serving = create(kind, ledger, more);
   let cut = new AbortController();
   let open = 0;
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
@@ -80,12 +86,19 @@ export function startSwappableServer(kind: ServerKind): SwappableServer {
     count: (method) => methods.filter((one) => one === method).length,
     async swap(kind) {
       const old = serving;
-      serving = create(kind, ledger);
-      cut.abort();
-      cut = new AbortController();
+      serving = create(kind, ledger, more);
+      this.cut();
       await old.close();
     },
     forget: () => serving.sessions.clear(),
+    cut() {
+      cut.abort();
+      cut = new AbortController();
+    },
+    addTool(name, options) {
+      more.push(name);
+      if (options?.silently !== true) serving.announce(name);
+    },
     async [Symbol.asyncDispose]() {
       cut.abort();
       await serving.close();
@@ -95,7 +108,7 @@ export function startSwappableServer(kind: ServerKind): SwappableServer {
   return swappable;
 }
 
-function create(kind: ServerKind, ledger: string[]): Serving {
+function create(kind: ServerKind, ledger: string[], more: readonly string[]): Serving {
   const charge = ({ key }: { key: string }) => {
     ledger.push(key);
     return { content: [] };
@@ -104,6 +117,7 @@ function create(kind: ServerKind, ledger: string[]): Serving {
     ledger.push(key);
     return new Promise<never>(() => {});
   };
+  const done = () => ({ content: [] });
   const inputSchema = { key: z.string() };
 
   if (kind === "modern" || kind === "modern and legacy") {
@@ -111,11 +125,18 @@ function create(kind: ServerKind, ledger: string[]): Serving {
       const server = new ModernServer({ name: kind, version: "2.0.0" });
       server.registerTool("charge", { inputSchema: z.object(inputSchema) }, charge);
       server.registerTool("hang", { inputSchema: z.object(inputSchema) }, hang);
+      for (const name of more) server.registerTool(name, {}, done);
       return server;
     }, { legacy: kind === "modern" ? "reject" : "stateless" });
-    return { fetch: handler.fetch, sessions: new Map(), close: () => handler.close() };
+    return {
+      fetch: handler.fetch,
+      sessions: new Map(),
+      announce: () => handler.notify.toolsChanged(),
+      close: () => handler.close(),
+    };
   }
 
+  const servers = new Set<LegacyServer>();
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>();
   const connect = async (sessionIdGenerator?: () => string) => {
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -126,7 +147,9 @@ function create(kind: ServerKind, ledger: string[]): Serving {
     const server = new LegacyServer({ name: kind, version: "1.0.0" });
     server.registerTool("charge", { inputSchema }, charge);
     server.registerTool("hang", { inputSchema }, hang);
+    for (const name of more) server.registerTool(name, {}, done);
     await server.connect(transport);
+    if (sessionIdGenerator !== undefined) servers.add(server);
     return transport;
   };
   return {
@@ -141,6 +164,10 @@ function create(kind: ServerKind, ledger: string[]): Serving {
       return Response.json({ jsonrpc: "2.0", error, id: null }, { status });
     },
     sessions,
+    announce(name) {
+      // A server of this SDK tells by itself that it has a tool more.
+      for (const server of servers) server.registerTool(name, {}, done);
+    },
     async close() {
       await Promise.all([...sessions.values()].map((session) => session.close()));
     },
