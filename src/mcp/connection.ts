@@ -15,10 +15,12 @@ import type {
 import { toClientError } from "../errors/classify.ts";
 import { concludeError } from "../errors/conclude.ts";
 import { type ArgumentIssue, createClientError, isClientError } from "../errors/errors.ts";
-import { MAX_TIMER_MS } from "../resilience/clock.ts";
+import { type Clock, MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import { ChangeFeed, type ChangeFeedOptions } from "./change_feed.ts";
 import { type FailureContext, toFailure } from "./failure.ts";
+import type { InputHandlers } from "./input.ts";
+import type { LegacyInputs } from "./legacy_inputs.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { toParamHeaders } from "./param_headers.ts";
 import {
@@ -29,12 +31,16 @@ import {
   isVersionRefused,
 } from "./repairs.ts";
 import { toRequestMeta } from "./request_meta.ts";
+import { answerRounds, toRoundParams } from "./rounds.ts";
 import { toDescriptor, toReport, toResult } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
 
 /** What a connection needs besides its client. */
 export interface McpConnectionOptions {
   readonly treat503AsNotExecuted: boolean;
+  /** What answers the server's questions. */
+  readonly handlers: InputHandlers;
+  readonly clock: Clock;
   /** Makes what calls a modern server; without it the client does. */
   readonly createCaller?: (version: string) => ModernCaller;
   /** Whether the server itself ends with the connection, as a child process does. */
@@ -67,6 +73,7 @@ export class McpConnection implements Connection {
   readonly discover: JsonObject | undefined;
   readonly #sessionHeld: boolean;
   readonly #client: Client;
+  readonly #inputs: LegacyInputs;
   readonly #caller: ModernCaller | undefined;
   readonly #feed: ChangeFeed | undefined;
   readonly #options: McpConnectionOptions;
@@ -75,7 +82,7 @@ export class McpConnection implements Connection {
   #closed: Promise<void> | undefined;
   #checkingEra: Promise<void> | undefined;
 
-  constructor(client: Client, options: McpConnectionOptions) {
+  constructor(client: Client, inputs: LegacyInputs, options: McpConnectionOptions) {
     this.era = client.getProtocolEra() === "modern" ? "modern" : "legacy";
     this.server = toServerInfo(client.getServerVersion());
     this.maxConcurrency = this.era === "legacy" ? LEGACY_CONCURRENCY : Infinity;
@@ -85,6 +92,7 @@ export class McpConnection implements Connection {
     this.closed = this.#closing.signal;
     this.discover = client.getDiscoverResult() as JsonObject | undefined;
     this.#client = client;
+    this.#inputs = inputs;
     const version = client.getNegotiatedProtocolVersion();
     this.#caller = this.era === "modern" && version !== undefined
       ? options.createCaller?.(version)
@@ -145,26 +153,36 @@ export class McpConnection implements Connection {
     return answer;
   }
 
-  #callByClient(
+  async #callByClient(
     request: ExecutionRequest,
     limits: Limits,
-    { onProgress, onSend }: AttemptOptions,
+    options: AttemptOptions,
   ): Promise<CallToolResult> {
     const { operation, arguments: args } = request;
-    const params = {
-      name: operation.name,
-      arguments: { ...args },
-      _meta: toRequestMeta(request),
-    };
-    // The SDK does not tell what it makes of them.
-    onSend?.(JSON.stringify(params).length);
+    const params = { name: operation.name, arguments: { ...args }, _meta: toRequestMeta(request) };
     const headers = this.era === "modern" ? toParamHeaders(operation.inputSchema, args) : {};
-    const onprogress: RequestOptions["onprogress"] = (params) => onProgress(toReport(params));
-    return this.#client.request({ method: "tools/call", params }, {
-      ...limits,
-      headers,
-      onprogress,
-    });
+    const onprogress: RequestOptions["onprogress"] = (params) =>
+      options.onProgress(toReport(params));
+    const send = (signal: AbortSignal, more: JsonObject = {}) => {
+      const sent = { ...params, ...more };
+      // The SDK does not tell what it makes of them.
+      options.onSend?.(JSON.stringify(sent).length);
+      const { timeout } = limits;
+      return this.#client.request({ method: "tools/call", params: sent }, {
+        ...{ signal, timeout, headers, onprogress, allowInputRequired: true },
+      });
+    };
+    if (this.era === "legacy") {
+      if (request.effect === "unsafe" && toRoundParams(request) !== undefined) {
+        const message = "The server that had asked for input is of another era now";
+        throw createClientError("operation_failed", message, { effect: request.effect });
+      }
+      return await this.#inputs.run(request, options, headers, send) as CallToolResult;
+    }
+    const { handlers, clock } = this.#options;
+    const result = await send(limits.signal, toRoundParams(request));
+    const go = (more: JsonObject) => send(limits.signal, more);
+    return await answerRounds(result, go, { handlers, clock, request, options }) as CallToolResult;
   }
 
   async check(options: ConnectionOptions): Promise<void> {

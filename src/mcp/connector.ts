@@ -1,8 +1,9 @@
 import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/client";
 import type { Connection, ConnectOptions, Connector } from "../client/ports.ts";
-import { checkValue, type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import { checkOptions, checkValue, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { EraMemory, type McpPrior } from "./era.ts";
+import { INPUT_RULES, type InputHandlers } from "./input.ts";
 import { ModernCaller } from "./modern_caller.ts";
 import { type KnownEra, openConnection } from "./open.ts";
 import { isRefusal } from "./repairs.ts";
@@ -39,6 +40,13 @@ export interface McpConnectorOptions {
    * hour, or malformed, is as none; one that proves wrong costs the question that it was to spare.
    */
   readonly prior?: McpPrior;
+  /**
+   * Answers what the server asks for while it runs an operation: forms, pages to visit, language
+   * models, folders. Meanwhile the execution keeps its place on the connection, one of `poolSize`.
+   *
+   * @default {{}}, which offers nothing: what asks all the same fails with `operation_failed`
+   */
+  readonly input?: InputHandlers;
   /**
    * The longest answer that is read, in bytes, >= 1; of a stream it counts for each message. A longer
    * one fails with `protocol_error`; `Infinity` reads everything.
@@ -108,6 +116,7 @@ const RULES: OptionRules<McpConnectorOptions> = {
   authProvider: { type: "object" },
   era: { preset: "auto", oneOf: ["auto", "legacy"] },
   prior: { type: "object" },
+  input: { preset: {}, type: "object" },
   maxAnswerBytes: { preset: 16 * 2 ** 20, min: 1, integer: true },
   headersTimeoutMs: { preset: 15_000, min: 0, above: true },
   bytesIdleTimeoutMs: { preset: 60_000, min: 0, above: true },
@@ -148,6 +157,8 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
   const resolved = resolveOptions<Resolved, McpConnectorOptions>(ACT, options, RULES);
   const { treat503AsNotExecuted, era, listen } = resolved;
   const { clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs } = resolved;
+  const handlers = { ...resolved.input };
+  checkOptions(ACT, handlers, INPUT_RULES);
   const authProvider = options.authProvider && shareRefresh(options.authProvider);
   const url = resolveUrl(options.url);
   const headers = checkHeaders(resolved.headers);
@@ -159,7 +170,7 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
     ...(authProvider !== undefined && { authProvider }),
   };
   const createCaller = authProvider === undefined
-    ? (version: string) => new ModernCaller(url, wire, version)
+    ? (version: string) => new ModernCaller(url, { ...wire, handlers }, version)
     : undefined;
   const memory = new EraMemory(clock, checkPrior(options.prior));
   let mayBelievePrior = true;
@@ -172,7 +183,7 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
       ...(onChange && { onReopen: onChange }),
     });
     const connection = await openConnection(transport, {
-      ...{ known, treat503AsNotExecuted },
+      ...{ known, treat503AsNotExecuted, handlers, clock },
       endSession: () => transport.endSession(),
       onEraChange: () => memory.forget(),
       isEraOutdated: () => era === "auto" && memory.isOutdated,

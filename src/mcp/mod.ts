@@ -15,7 +15,34 @@
  * await client.close();
  * ```
  *
+ * @example Answer what a server asks for while it runs an operation
+ * ```ts
+ * import { createMcpConnector } from "@automcp/client/mcp";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connector = createMcpConnector({
+ *   url: "https://files.example/mcp",
+ *   input: {
+ *     form: ({ message }) => ({ action: message.startsWith("Really") ? "accept" : "decline" }),
+ *     roots: () => ({ roots: [{ uri: "file:///work", name: "Work" }] }),
+ *   },
+ * });
+ * assertEquals(connector.name, "files.example");
+ * ```
+ *
  * @module
  */
 export { createMcpConnector, type McpConnector, type McpConnectorOptions } from "./connector.ts";
 export type { McpPrior } from "./era.ts";
+export type {
+  FormAnswer,
+  FormRequest,
+  InputContext,
+  InputHandler,
+  InputHandlers,
+  RootsAnswer,
+  SamplingAnswer,
+  SamplingRequest,
+  UrlAnswer,
+  UrlRequest,
+} from "./input.ts";

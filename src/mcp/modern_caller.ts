@@ -23,8 +23,10 @@ import { readAnswer } from "./answer.ts";
 import { CLIENT_INFO } from "./client_info.ts";
 import { WireFault } from "./failure.ts";
 import { type Exchange, fetchRecorded, readStatusFault } from "./http.ts";
+import { type InputHandlers, toCapabilities } from "./input.ts";
 import { encodeHeader, toParamHeaders } from "./param_headers.ts";
 import { toRequestMeta } from "./request_meta.ts";
+import { answerRounds, toRoundParams } from "./rounds.ts";
 import { toReport } from "./tools.ts";
 import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
 import { WireClocks } from "./wire_clocks.ts";
@@ -45,6 +47,12 @@ export interface ModernRequest {
   readonly quick?: boolean;
 }
 
+/** What a caller needs. */
+export interface ModernCallerOptions extends UpstreamTransportOptions {
+  /** What answers the server's questions. */
+  readonly handlers: InputHandlers;
+}
+
 /** What one request may use. */
 export type ModernOptions =
   & ConnectionOptions
@@ -60,7 +68,8 @@ const MAX_REDIRECTS = 5;
  */
 export class ModernCaller {
   readonly #url: URL;
-  readonly #options: UpstreamTransportOptions;
+  readonly #options: ModernCallerOptions;
+  readonly #capabilities: JsonObject;
   readonly #version: string;
   readonly #deadlines: DeadlineTimer;
   readonly #clocks: WireClocks;
@@ -68,9 +77,10 @@ export class ModernCaller {
   #count = 0;
   #onIdle = (): void => {};
 
-  constructor(url: URL, options: UpstreamTransportOptions, version: string) {
+  constructor(url: URL, options: ModernCallerOptions, version: string) {
     this.#url = url;
     this.#options = options;
+    this.#capabilities = { ...toCapabilities(options.handlers) };
     this.#deadlines = new DeadlineTimer(options.clock);
     this.#clocks = new WireClocks(options, this.#deadlines);
     this.#version = version;
@@ -83,15 +93,20 @@ export class ModernCaller {
    */
   async call(request: ExecutionRequest, options: AttemptOptions): Promise<CallToolResult> {
     const { operation, arguments: args, effect } = request;
-    const result = await this.send({
+    const message: ModernRequest = {
       method: "tools/call",
       name: operation.name,
-      params: { name: operation.name, arguments: args },
+      params: { name: operation.name, arguments: args, ...toRoundParams(request) },
       meta: toRequestMeta(request),
       headers: toParamHeaders(operation.inputSchema, args),
       singleUse: effect !== "safe",
-    }, options);
-    return toCallResult(result);
+    };
+    const result = await this.send(message, options);
+    if (result["resultType"] !== "input_required") return toCallResult(result);
+    const { handlers, clock } = this.#options;
+    const go = (params: JsonObject) =>
+      this.send({ ...message, params: { ...message.params, ...params } }, options);
+    return toCallResult(await answerRounds(result, go, { handlers, clock, request, options }));
   }
 
   /**
@@ -175,7 +190,7 @@ export class ModernCaller {
         ...request.meta,
         [PROTOCOL_VERSION_META_KEY]: this.#version,
         [CLIENT_INFO_META_KEY]: CLIENT_INFO,
-        [CLIENT_CAPABILITIES_META_KEY]: {},
+        [CLIENT_CAPABILITIES_META_KEY]: this.#capabilities,
         progressToken: token,
       },
     };

@@ -9,6 +9,8 @@ import type { ConnectOptions, JsonObject } from "../client/ports.ts";
 import { CLIENT_INFO } from "./client_info.ts";
 import { McpConnection, type McpConnectionOptions, toTimeoutMs } from "./connection.ts";
 import { toFailure } from "./failure.ts";
+import { toCapabilities } from "./input.ts";
+import { LegacyInputs, type QuestionSource } from "./legacy_inputs.ts";
 
 /** A server's era; of a modern one, what it answered to `server/discover`. */
 export type KnownEra =
@@ -25,13 +27,17 @@ export interface OpenOptions extends McpConnectionOptions {
 
 /** Opens a connection over a transport that nobody else uses. */
 export async function openConnection(
-  transport: Transport,
+  transport: Transport & QuestionSource,
   options: OpenOptions,
   { signal, deadline, onOperationsChanged }: ConnectOptions,
 ): Promise<McpConnection> {
-  const { known, probeTimeoutMs, treat503AsNotExecuted } = options;
+  const { handlers, known, probeTimeoutMs, treat503AsNotExecuted } = options;
   const probe = { ...(probeTimeoutMs !== undefined && { timeoutMs: probeTimeoutMs }) };
-  const client = new Client(CLIENT_INFO, { versionNegotiation: { mode: "auto", probe } });
+  const client = new Client(CLIENT_INFO, {
+    capabilities: toCapabilities(handlers),
+    versionNegotiation: { mode: "auto", probe },
+  });
+  const inputs = new LegacyInputs(handlers, transport, client);
   if (onOperationsChanged !== undefined) {
     // On a stream of the session's own or of any request; a modern server has a stream for it.
     client.setNotificationHandler("notifications/tools/list_changed", () => onOperationsChanged());
@@ -50,7 +56,7 @@ export async function openConnection(
     }
     throw toFailure(error, { act: "connect", effect: "safe", treat503AsNotExecuted });
   }
-  return new McpConnection(client, options);
+  return new McpConnection(client, inputs, options);
 }
 
 function toPrior(known: KnownEra): PriorDiscovery {

@@ -19,9 +19,24 @@
  */
 import type { Connection, ConnectionOptions, Connector } from "../client/ports.ts";
 import { createClientError } from "../errors/errors.ts";
-import { misuse, type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import { checkOptions, misuse, type OptionRules, resolveOptions } from "../errors/misuse.ts";
+import { systemClock } from "../resilience/clock.ts";
 import { ChildTransport } from "./child_transport.ts";
+import { INPUT_RULES, type InputHandlers } from "./input.ts";
 import { openConnection } from "./open.ts";
+
+export type {
+  FormAnswer,
+  FormRequest,
+  InputContext,
+  InputHandler,
+  InputHandlers,
+  RootsAnswer,
+  SamplingAnswer,
+  SamplingRequest,
+  UrlAnswer,
+  UrlRequest,
+} from "./input.ts";
 
 /** Which program to run, and how. */
 export interface StdioConnectorOptions {
@@ -59,6 +74,13 @@ export interface StdioConnectorOptions {
    * @default {"auto"}
    */
   readonly era?: "auto" | "legacy";
+  /**
+   * Answers what the server asks for while it runs an operation: forms, pages to visit, language
+   * models, folders. Meanwhile the execution keeps its place on the connection, one of `poolSize`.
+   *
+   * @default {{}}, which offers nothing: what asks all the same fails with `operation_failed`
+   */
+  readonly input?: InputHandlers;
 }
 
 const RULES: OptionRules<StdioConnectorOptions> = {
@@ -69,6 +91,7 @@ const RULES: OptionRules<StdioConnectorOptions> = {
   stderr: { oneOf: ["inherit", "ignore"] },
   name: { type: "string" },
   era: { preset: "auto", oneOf: ["auto", "legacy"] },
+  input: { preset: {}, type: "object" },
 };
 /** A server that is silent for so long on the question for its era is a legacy one. */
 const PROBE_TIMEOUT_MS = 15_000;
@@ -94,10 +117,12 @@ const PROBE_TIMEOUT_MS = 15_000;
  */
 export function createStdioConnector(options: StdioConnectorOptions): Connector {
   const act = "create a stdio connector";
-  const { command, name = command, era } = resolveOptions<
+  const { command, name = command, era, input } = resolveOptions<
     StdioConnectorOptions,
     StdioConnectorOptions
   >(act, options, RULES);
+  const handlers = { ...input };
+  checkOptions(act, handlers, INPUT_RULES);
   if (command === "") throw new TypeError(misuse(act, "'command'", "the name of a program", "''"));
   let legacy = era === "legacy";
 
@@ -117,6 +142,7 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
         {
           ...(legacy && { known: { era: "legacy" } }),
           ...{ probeTimeoutMs, treat503AsNotExecuted: true, ownsServer: true },
+          ...{ handlers, clock: systemClock },
         },
         limits,
       );

@@ -3,6 +3,7 @@ import {
   type JSONRPCMessage,
   type JSONRPCRequest,
   type OAuthClientProvider,
+  type RequestId,
   SdkHttpError,
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
@@ -47,6 +48,8 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
   readonly #exchanges: Map<string, Exchange>;
   readonly #clocks: WireClocks;
   readonly #pending = new Set<Promise<void>>();
+  /** The headers of the request during which the server asked something, by what it asked. */
+  readonly #askers = new Map<RequestId, object>();
   #legacy = false;
 
   constructor(url: URL, options: UpstreamTransportOptions) {
@@ -69,6 +72,19 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
     const settled = work.catch(() => {}).finally(() => this.#pending.delete(settled));
     this.#pending.add(settled);
     return work;
+  }
+
+  /**
+   * Returns the headers that a request was sent with, the very object, if the server asks something
+   * on that request's stream; they tell who sent it.
+   */
+  askerOf(question: RequestId): object | undefined {
+    return this.#askers.get(question);
+  }
+
+  /** Lets event streams be silent until something is done. */
+  hold(work: Promise<unknown>): void {
+    this.#clocks.hold(work);
   }
 
   /** Ends all requests, and the session with them. Never rejects. */
@@ -124,7 +140,9 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
         requestSignal: abort.signal,
       });
       // Without a response the SDK has delivered what refuses the question for the era itself.
-      if (exchange.response !== undefined) await this.#receive(exchange, exchange.response);
+      if (exchange.response !== undefined) {
+        await this.#receive(exchange, exchange.response, options?.headers);
+      }
     } catch (error) {
       if (SdkHttpError.isInstance(error) && !isOfEra(message, error.status)) {
         throw toStatusFault(exchange, error.status, String(error.data["text"]), error);
@@ -138,13 +156,19 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
     } finally {
       outer?.removeEventListener("abort", stop);
       this.#exchanges.delete(key);
+      for (const [question, asker] of this.#askers) {
+        if (asker === options?.headers) this.#askers.delete(question);
+      }
     }
   }
 
-  async #receive(exchange: Exchange, first: Response): Promise<void> {
+  async #receive(exchange: Exchange, first: Response, headers: object = {}): Promise<void> {
     const { clock, fetch, maxAnswerBytes } = this.#options;
     const { id, abort } = exchange;
-    const deliver = (message: JSONRPCMessage): void => this.onmessage?.(message);
+    const deliver = (message: JSONRPCMessage): void => {
+      if ("method" in message && "id" in message) this.#askers.set(message.id, headers);
+      this.onmessage?.(message);
+    };
     const watchBytes = (onSilence: () => void) => this.#clocks.watchBytes(abort, onSilence);
     let response = first;
     let lastEventId: string | undefined;

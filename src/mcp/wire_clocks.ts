@@ -24,6 +24,9 @@ export interface ByteWatch {
 export class WireClocks {
   readonly #options: WireClockOptions;
   readonly #timer: DeadlineTimer;
+  /** For how many things silence is let pass, and until when it was the last time. */
+  #held = 0;
+  #heldUntilMs = -Infinity;
 
   constructor(options: WireClockOptions, timer = new DeadlineTimer(options.clock)) {
     this.#options = options;
@@ -38,6 +41,16 @@ export class WireClocks {
     });
   }
 
+  /** Lets every event stream be silent until something is done: its server waits for that. */
+  hold(work: Promise<unknown>): void {
+    this.#held++;
+    const release = (): void => {
+      this.#held--;
+      this.#heldUntilMs = this.#options.clock.now();
+    };
+    work.then(release, release);
+  }
+
   /**
    * Aborts a request whose event stream falls silent.
    *
@@ -48,6 +61,8 @@ export class WireClocks {
     let silentAtMs = clock.now() + bytesIdleTimeoutMs;
     const watch = () => this.#timer.watch(new Deadline(silentAtMs, clock), check);
     const check = (): void => {
+      const heldUntilMs = this.#held > 0 ? clock.now() : this.#heldUntilMs;
+      silentAtMs = Math.max(silentAtMs, heldUntilMs + bytesIdleTimeoutMs);
       // Bytes only move the instant: a timer for each of them would cost more than to read them.
       if (clock.now() < silentAtMs) {
         stop = watch();
