@@ -14,13 +14,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
-
-/** One line of the ledger. */
-export interface Charge {
-  readonly id: number;
-  readonly amount: number;
-  readonly reference?: string;
-}
+import { type Charge, registerContents } from "./demo_contents.ts";
 
 /** A demo server and what it saw. */
 export interface DemoServer {
@@ -143,6 +137,7 @@ export function createDemoServer(): DemoServer {
         if (context.http?.req) cuts.get(context.http.req)?.abort();
         return { content: [] };
       }));
+    registerContents(server, ledger);
     return server;
   }
 
@@ -317,6 +312,7 @@ const HELP = `An MCP server to try AutoMCP on.
 deno run -A examples/demo_server.ts [PORT=9200]
 
 Tools: add, count, flaky, charge, ledger, cut.
+Resources: demo://ledger, demo://charges/{id}. Prompt: reminder.
 `;
 
 if (import.meta.main) {

@@ -60,7 +60,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, string>> = {
   method_not_allowed: "The route exists but not with this HTTP method.",
   operation_failed:
     "The server answered the call with a protocol error, or asked for input that it did not get.",
-  operation_not_found: "The server has no operation with this name.",
+  operation_not_found: "The server has no operation with this name, or no such resource.",
   outcome_unknown: "An operation that must not be repeated may or may not have run.",
   pool_closed: "The pool was closed.",
   pool_full: "Too many callers wait for a connection already.",

@@ -1,4 +1,9 @@
-import type { CallToolResult, Client, RequestOptions } from "@modelcontextprotocol/client";
+import type {
+  CallToolRequest,
+  Client,
+  ListToolsResult,
+  RequestOptions,
+} from "@modelcontextprotocol/client";
 import { abortable } from "../client/abort.ts";
 import type {
   AttemptOptions,
@@ -21,7 +26,10 @@ import { ChangeFeed, type ChangeFeedOptions } from "./change_feed.ts";
 import { type FailureContext, toFailure } from "./failure.ts";
 import type { InputHandlers } from "./input.ts";
 import type { LegacyInputs } from "./legacy_inputs.ts";
+import { toMessage } from "./message.ts";
+import { describeMethods, findMethod, toMethodResult } from "./methods.ts";
 import type { ModernCaller } from "./modern_caller.ts";
+import { readPages } from "./pages.ts";
 import { toParamHeaders } from "./param_headers.ts";
 import {
   isEraInDoubt,
@@ -107,13 +115,19 @@ export class McpConnection implements Connection {
 
   async describe(options: ConnectionOptions): Promise<OperationList> {
     if (this.#feed !== undefined) await abortable(this.#feed.ready(), options.signal);
-    const list = await this.#run(
-      (limits) => this.#client.listTools(undefined, { ...limits, cacheMode: "bypass" }),
+    const capabilities = this.#client.getServerCapabilities();
+    const list = await this.#run<ListToolsResult>(
+      // The SDK would write on the console that there is nothing to ask for.
+      async (limits) =>
+        capabilities?.tools === undefined
+          ? { tools: [] }
+          : await this.#client.listTools(undefined, { ...limits, cacheMode: "bypass" }),
       options,
       { act: "ask", effect: "safe" },
     );
     const ttlMs = this.era === "legacy" ? LEGACY_LIST_TTL_MS : toTtlMs(list["ttlMs"]);
-    return { operations: list.tools.map(toDescriptor), ttlMs };
+    const tools = list.tools.map(toDescriptor);
+    return { operations: [...tools, ...describeMethods(capabilities, tools)], ttlMs };
   }
 
   validate(operation: OperationDescriptor, args: JsonObject): readonly ArgumentIssue[] {
@@ -140,26 +154,41 @@ export class McpConnection implements Connection {
 
   async #call(request: ExecutionRequest, options: AttemptOptions): Promise<ConnectionResult> {
     const { operation, effect } = request;
-    const caller = this.#caller;
-    const result = await this.#run(
-      caller === undefined
-        ? (limits) => this.#callByClient(request, limits, options)
-        : () => caller.call(request, options),
-      options,
-      { act: "call", effect },
-    );
-    const answer = toResult(result);
-    this.#checkResult(operation, answer, effect);
-    return answer;
+    const method = findMethod(operation);
+    if (method === undefined) {
+      const answer = toResult(await this.#send(request, options));
+      this.#checkResult(operation, answer, effect);
+      return answer;
+    }
+    // What was answered on the way to the first page is not for those after it.
+    const { answered: _, ...plain } = request;
+    const ask = (cursor?: string): Promise<JsonObject> =>
+      this.#send(cursor === undefined ? request : { ...plain, arguments: { cursor } }, options);
+    const { items } = method;
+    return toMethodResult(method, await (items ? readPages({ items, effect, ask }) : ask()));
   }
 
-  async #callByClient(
+  #send(request: ExecutionRequest, options: AttemptOptions): Promise<JsonObject> {
+    const caller = this.#caller;
+    const { operation, effect } = request;
+    const ofResource = findMethod(operation)?.namedBy === "uri";
+    return this.#run(
+      caller === undefined
+        ? (limits) => this.#sendByClient(request, limits, options)
+        : () => caller.call(request, options),
+      options,
+      { act: "call", effect, ofResource },
+    );
+  }
+
+  async #sendByClient(
     request: ExecutionRequest,
     limits: Limits,
     options: AttemptOptions,
-  ): Promise<CallToolResult> {
+  ): Promise<JsonObject> {
     const { operation, arguments: args } = request;
-    const params = { name: operation.name, arguments: { ...args }, _meta: toRequestMeta(request) };
+    const { method, params: ownParams } = toMessage(request);
+    const params = { ...ownParams, _meta: toRequestMeta(request) };
     const headers = this.era === "modern" ? toParamHeaders(operation.inputSchema, args) : {};
     const onprogress: RequestOptions["onprogress"] = (params) =>
       options.onProgress(toReport(params));
@@ -168,7 +197,9 @@ export class McpConnection implements Connection {
       // The SDK does not tell what it makes of them.
       options.onSend?.(JSON.stringify(sent).length);
       const { timeout } = limits;
-      return this.#client.request({ method: "tools/call", params: sent }, {
+      // The SDK checks parameters and result by the method, whatever the types say here.
+      const message = { method: method as "tools/call", params: sent as CallToolRequest["params"] };
+      return this.#client.request(message, {
         ...{ signal, timeout, headers, onprogress, allowInputRequired: true },
       });
     };
@@ -177,12 +208,12 @@ export class McpConnection implements Connection {
         const message = "The server that had asked for input is of another era now";
         throw createClientError("operation_failed", message, { effect: request.effect });
       }
-      return await this.#inputs.run(request, options, headers, send) as CallToolResult;
+      return await this.#inputs.run(request, options, headers, send) as JsonObject;
     }
     const { handlers, clock } = this.#options;
     const result = await send(limits.signal, toRoundParams(request));
     const go = (more: JsonObject) => send(limits.signal, more);
-    return await answerRounds(result, go, { handlers, clock, request, options }) as CallToolResult;
+    return await answerRounds(result, go, { handlers, clock, request, options }) as JsonObject;
   }
 
   async check(options: ConnectionOptions): Promise<void> {
@@ -203,7 +234,7 @@ export class McpConnection implements Connection {
   async #run<T>(
     work: (limits: Limits) => Promise<T>,
     { signal, deadline }: ConnectionOptions,
-    context: Pick<FailureContext, "act" | "effect">,
+    context: Omit<FailureContext, "treat503AsNotExecuted">,
   ): Promise<T> {
     signal.throwIfAborted();
     if (this.closed.aborted) {

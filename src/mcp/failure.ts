@@ -34,6 +34,8 @@ export interface FailureContext {
   /** What repeating it does. */
   readonly effect: Effect;
   readonly treat503AsNotExecuted: boolean;
+  /** Whether it asked for a resource. */
+  readonly ofResource?: boolean;
 }
 
 /** Turns what the SDK or the wire threw into the error of the port: by type, status and code. */
@@ -57,7 +59,8 @@ function toConnectHealth(health: HealthEvidence, temporary: boolean): HealthEvid
   return health === "pushback" || health === "overload" ? health : "hard";
 }
 
-function judge(error: unknown, { act, effect, treat503AsNotExecuted }: FailureContext) {
+function judge(error: unknown, context: FailureContext): ClientError {
+  const { act, effect, treat503AsNotExecuted, ofResource } = context;
   if (SdkError.isInstance(error)) {
     if (error.code === SdkErrorCode.RequestTimeout) {
       const message = "The deadline passed before the server answered";
@@ -78,8 +81,29 @@ function judge(error: unknown, { act, effect, treat503AsNotExecuted }: FailureCo
     evidence.kind === "invalid_result" && act !== "call" ? { kind: "unusable_answer" } : evidence,
     { effect, treat503AsNotExecuted, cause: error },
   );
+  if (ofResource && lacksResource(failure, evidence)) {
+    const message = "The server has no such resource";
+    return createClientError("operation_not_found", message, { effect, cause: error });
+  }
   const delivery = error instanceof WireFault ? error.delivery : undefined;
   return delivery === undefined ? failure : concludeError(failure, { effect, delivery });
+}
+
+/**
+ * What says that there is no such resource: -32002 until 2025-11-25, then -32602. A read has no other
+ * argument that could be invalid.
+ */
+const NO_RESOURCE_CODES: ReadonlySet<number | undefined> = new Set([-32002, -32602]);
+
+/** Whether a server answers that it has no such resource, rather than that it serves nobody now. */
+function lacksResource({ code }: ClientError, evidence: Evidence): boolean {
+  const rpcCode = evidence.kind === "rpc"
+    ? evidence.code
+    : evidence.kind === "http"
+    ? evidence.rpcCode
+    : undefined;
+  return (code === "invalid_arguments" || code === "operation_failed") &&
+    NO_RESOURCE_CODES.has(rpcCode);
 }
 
 /** The SDK's codes for `input_required` and `task` results. */

@@ -1,8 +1,6 @@
 import {
-  type CallToolResult,
   CLIENT_CAPABILITIES_META_KEY,
   CLIENT_INFO_META_KEY,
-  isCallToolResult,
   type JSONRPCMessage,
   PROTOCOL_VERSION_META_KEY,
   ProtocolError,
@@ -24,6 +22,7 @@ import { CLIENT_INFO } from "./client_info.ts";
 import { WireFault } from "./failure.ts";
 import { type Exchange, fetchRecorded, readStatusFault } from "./http.ts";
 import { type InputHandlers, toCapabilities } from "./input.ts";
+import { type CallMessage, toMessage } from "./message.ts";
 import { encodeHeader, toParamHeaders } from "./param_headers.ts";
 import { toRequestMeta } from "./request_meta.ts";
 import { answerRounds, toRoundParams } from "./rounds.ts";
@@ -34,8 +33,11 @@ import { WireClocks } from "./wire_clocks.ts";
 /** One request of a modern connection, without what every request carries. */
 export interface ModernRequest {
   readonly method: string;
-  /** What the header `Mcp-Name` repeats of the parameters: a tool's name, or the id of a task. */
-  readonly name: string;
+  /**
+   * What the header `Mcp-Name` repeats of the parameters: a tool's name, the id of a task; not all
+   * methods have something.
+   */
+  readonly name?: string | undefined;
   readonly params: JsonObject;
   /** Metadata besides the protocol's own. */
   readonly meta: JsonObject;
@@ -87,26 +89,27 @@ export class ModernCaller {
   }
 
   /**
-   * Calls a tool.
+   * Calls an operation.
    *
    * @throws As {@linkcode send} does.
    */
-  async call(request: ExecutionRequest, options: AttemptOptions): Promise<CallToolResult> {
+  async call(request: ExecutionRequest, options: AttemptOptions): Promise<JsonObject> {
     const { operation, arguments: args, effect } = request;
+    const { method, name, params, isResult } = toMessage(request);
     const message: ModernRequest = {
-      method: "tools/call",
-      name: operation.name,
-      params: { name: operation.name, arguments: args, ...toRoundParams(request) },
+      ...{ method, name },
+      params: { ...params, ...toRoundParams(request) },
       meta: toRequestMeta(request),
       headers: toParamHeaders(operation.inputSchema, args),
       singleUse: effect !== "safe",
     };
     const result = await this.send(message, options);
-    if (result["resultType"] !== "input_required") return toCallResult(result);
+    if (result["resultType"] !== "input_required") return toComplete(result, isResult);
     const { handlers, clock } = this.#options;
     const go = (params: JsonObject) =>
       this.send({ ...message, params: { ...message.params, ...params } }, options);
-    return toCallResult(await answerRounds(result, go, { handlers, clock, request, options }));
+    const last = await answerRounds(result, go, { handlers, clock, request, options });
+    return toComplete(last, isResult);
   }
 
   /**
@@ -205,7 +208,7 @@ export class ModernCaller {
         "content-type": "application/json",
         "mcp-protocol-version": this.#version,
         "mcp-method": method,
-        "mcp-name": encodeHeader(name),
+        ...(name !== undefined && { "mcp-name": encodeHeader(name) }),
       },
       body,
       redirect: "manual",
@@ -245,13 +248,11 @@ function readResult(answer: JSONRPCMessage | undefined): Result {
   return answer !== undefined && "result" in answer ? answer.result : {};
 }
 
-function toCallResult(result: Result): CallToolResult {
+function toComplete(result: Result, isResult: CallMessage["isResult"]): JsonObject {
   const type = result["resultType"];
   if (typeof type === "string" && type !== "complete") {
     throw new SdkError(SdkErrorCode.UnsupportedResultType, `Unsupported result type '${type}'`);
   }
-  if (type !== "complete" || !Array.isArray(result["content"]) || !isCallToolResult(result)) {
-    throw new WireFault({ kind: "invalid_result" });
-  }
-  return result;
+  if (type !== "complete" || !isResult(result)) throw new WireFault({ kind: "invalid_result" });
+  return result as JsonObject;
 }

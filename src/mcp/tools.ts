@@ -1,9 +1,8 @@
-import type { CallToolResult, Tool } from "@modelcontextprotocol/client";
+import type { Tool } from "@modelcontextprotocol/client";
 import type {
   ConnectionResult,
   ContentBlock,
   JsonObject,
-  JsonValue,
   OperationDescriptor,
   OperationHints,
 } from "../client/ports.ts";
@@ -34,12 +33,11 @@ function toHints(annotations: NonNullable<Tool["annotations"]>): OperationHints 
 }
 
 /** Keeps of a tool's result what the port has a place for. */
-export function toResult(result: CallToolResult): ConnectionResult {
-  const { isError, content, structuredContent } = result;
+export function toResult({ isError, content, structuredContent }: JsonObject): ConnectionResult {
   return {
-    status: isError ? "error" : "success",
-    content: content as unknown as readonly ContentBlock[],
-    ...(structuredContent !== undefined && { structuredContent: structuredContent as JsonValue }),
+    status: isError === true ? "error" : "success",
+    content: content as readonly ContentBlock[],
+    ...(structuredContent !== undefined && { structuredContent }),
   };
 }
 

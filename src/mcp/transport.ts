@@ -34,6 +34,10 @@ const MAX_RESUME_MS = 30_000;
 export const CLOSE_MS = 2_000;
 /** Statuses of the probe that tell nothing about the era, besides those from 500 on. */
 const NO_ERA_STATUSES: ReadonlySet<number> = new Set([401, 403, 408, 425, 429]);
+/** What a server answers without work, and may be asked twice: all that is not a call. */
+const QUICK_METHODS: ReadonlySet<string> = new Set(
+  ["initialize", "server/discover", "ping", "tools/list"],
+);
 
 type Send = StreamableHTTPClientTransport["send"];
 
@@ -120,9 +124,10 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
     const modern = !this.#legacy && message.method !== "server/discover";
     if (message.method === "initialize") this.#legacy = true;
     const abort = new AbortController();
-    const singleUse = message.method === "tools/call";
+    const quick = QUICK_METHODS.has(message.method);
+    const singleUse = !quick;
     // A server that answers in JSON sends the head of a call with its result.
-    const watchHead = singleUse ? undefined : () => this.#clocks.watchHead(abort);
+    const watchHead = quick ? () => this.#clocks.watchHead(abort) : undefined;
     const exchange: Exchange = {
       ...{ id: message.id, singleUse, modern, abort },
       ...(watchHead !== undefined && { watchHead }),

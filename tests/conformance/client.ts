@@ -27,9 +27,9 @@ async function withLogin<T>(login: Login, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Calls each operation once, with the least that its schema asks for. */
+/** Calls each tool once, with the least that its schema asks for. */
 function planCalls(operations: readonly GroupOperation[]): readonly Call[] {
-  return operations.map(({ name, inputSchema }) => {
+  return operations.filter(({ kind }) => kind === "tool").map(({ name, inputSchema }) => {
     const required = Array.isArray(inputSchema["required"]) ? inputSchema["required"] : [];
     const properties = Object(inputSchema["properties"]);
     return {

@@ -43,7 +43,20 @@ Deno.test("an edge connector lists the endpoint's operations with their effects"
     charge: "unsafe",
     ledger: "safe",
     cut: "unsafe",
+    "resources/list": "safe",
+    "resources/templates/list": "safe",
+    "resources/read": "safe",
+    "prompts/list": "safe",
+    "prompts/get": "safe",
+    "completion/complete": "safe",
   });
+  const kinds = operations.map(({ kind }) => kind);
+  assertEquals(kinds.slice(5, 7).concat(kinds.slice(-2)), [
+    "tool",
+    "resource",
+    "prompt",
+    "completion",
+  ]);
 });
 
 Deno.test("an edge connector executes and hands progress on", async () => {
@@ -56,6 +69,26 @@ Deno.test("an edge connector executes and hands progress on", async () => {
   assertEquals((await count.response).structuredContent, { counted: 5 });
   assert(seen.length >= 4, `${seen}`);
   assertEquals(seen.at(-1), "Step 5 of 5");
+});
+
+Deno.test("an edge connector reads resources and gets prompts, whose names hold a slash", async () => {
+  await using edge = await connect();
+  await edge.group.execute("charge", { amount: 5 });
+  const uri = "demo://charges/1";
+  const { content, structuredContent } = await edge.group.execute("resources/read", { uri });
+  const resource = { uri, mimeType: "application/json", text: `{"id":1,"amount":5}` };
+  assertEquals(content, [{ type: "resource", resource }]);
+  assertEquals((structuredContent as { contents: unknown }).contents, [resource]);
+  const prompt = { name: "reminder", arguments: { id: "1", tone: "firm" } };
+  const [block] = (await edge.group.execute("prompts/get", prompt)).content;
+  assertEquals(block?.["text"], "Write a firm reminder of charge 1.");
+  const missing = edge.group.execute("resources/read", { uri: "demo://charges/2" });
+  const error = await assertRejects(() => missing, ClientError);
+  assertEquals([error.code, error.delivery, error.message], [
+    "operation_not_found",
+    "not_executed",
+    "The server has no such resource",
+  ]);
 });
 
 Deno.test("an edge connector leaves the repeats to the endpoint and tells of them", async () => {

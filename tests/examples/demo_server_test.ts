@@ -32,6 +32,37 @@ for (const mode of ["auto", "legacy"] as const) {
     assertEquals([demo.calls, demo.inFlight, demo.maxInFlight], [4, 0, 1]);
   });
 
+  demoTest(`createDemoServer shows its ledger as resources, ${mode}`, mode, async ({ client }) => {
+    await client.callTool({ name: "charge", arguments: { amount: 5 } });
+    await client.callTool({ name: "charge", arguments: { amount: 7 } });
+    const read = async (uri: string) => {
+      const [content] = (await client.readResource({ uri })).contents;
+      return JSON.parse(content !== undefined && "text" in content ? content.text : "");
+    };
+    assertEquals(await read("demo://charges/2"), { id: 2, amount: 7 });
+    assertEquals((await read("demo://ledger")).charges.length, 2);
+    await assertRejects(() => read("demo://charges/3"));
+    const complete = async (ref: Parameters<typeof client.complete>[0]["ref"], name: string) =>
+      (await client.complete({ ref, argument: { name, value: "" } })).completion.values;
+    assertEquals(await complete({ type: "ref/resource", uri: "demo://charges/{id}" }, "id"), [
+      "1",
+      "2",
+    ]);
+    assertEquals(await complete({ type: "ref/prompt", name: "reminder" }, "tone"), [
+      "firm",
+      "formal",
+      "friendly",
+    ]);
+    const { messages } = await client.getPrompt({
+      name: "reminder",
+      arguments: { id: "2", tone: "friendly" },
+    });
+    assertEquals(messages[0]?.content, {
+      type: "text",
+      text: "Write a friendly reminder of charge 2.",
+    });
+  });
+
   demoTest(`createDemoServer stops counting on cancel, ${mode}`, mode, async (t) => {
     const controller = new AbortController();
     await assertRejects(() =>

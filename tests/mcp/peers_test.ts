@@ -1,6 +1,17 @@
 /** Real servers of other people, over HTTP and stdio. */
-import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
-import type { Connection, Connector, OperationDescriptor } from "../../src/client/ports.ts";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import type {
+  Connection,
+  Connector,
+  JsonObject,
+  OperationDescriptor,
+} from "../../src/client/ports.ts";
 import { createMcpConnector } from "../../src/mcp/mod.ts";
 import { createStdioConnector } from "../../src/mcp/stdio.ts";
 import type { ProgressReport } from "../../src/progress/events.ts";
@@ -49,6 +60,39 @@ async function testEverything(t: Deno.TestContext, connection: Connection): Prom
     }]);
     const result = await connection.execute(request(echo, { message: "hi" }), attempt());
     assertEquals(result, { status: "success", content: [{ type: "text", text: "Echo: hi" }] });
+  });
+
+  await t.step("resources, prompts and completion are operations", async () => {
+    const execute = async (name: string, args: JsonObject = {}) =>
+      await connection.execute(request(await find(connection, name), args), attempt());
+
+    const data = async (name: string) => Object((await execute(name)).structuredContent);
+    const { resources } = await data("resources/list");
+    assertEquals(resources.length, 7);
+    const { uri } = resources[0];
+    const read = await execute("resources/read", { uri });
+    const [{ type, resource }] = read.content as [{ type: string; resource: JsonObject }];
+    assertEquals([type, resource["uri"], typeof resource["text"]], ["resource", uri, "string"]);
+    const blob = await execute("resources/read", { uri: "demo://resource/dynamic/blob/1" });
+    assertEquals(typeof Object(blob.content[0]?.["resource"])["blob"], "string");
+    const missing = await failureOf(execute("resources/read", { uri: "demo://no-such" }));
+    assertEquals([missing.code, missing.delivery], ["operation_not_found", "not_executed"]);
+    const { resourceTemplates } = await data("resources/templates/list");
+    assertEquals(resourceTemplates.length, 2);
+
+    const { prompts } = await data("prompts/list");
+    assertEquals(prompts.map(({ name }: JsonObject) => name), [
+      "simple-prompt",
+      "args-prompt",
+      "completable-prompt",
+      "resource-prompt",
+    ]);
+    const city = await execute("prompts/get", { name: "args-prompt", arguments: { city: "Rome" } });
+    assertStringIncludes(String(city.content[0]?.["text"]), "Rome");
+    const ref = { type: "ref/prompt", name: "completable-prompt" };
+    const argument = { name: "department", value: "E" };
+    const completed = await execute("completion/complete", { ref, argument });
+    assertEquals(Object(completed.structuredContent).completion.values, ["Engineering"]);
   });
 
   await t.step("all progress arrives, before the result", async () => {
