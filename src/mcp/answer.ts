@@ -7,6 +7,7 @@ import {
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { Clock } from "../resilience/clock.ts";
 import { type ByteReader, openBytes } from "./byte_reader.ts";
+import { capBytes } from "./cap.ts";
 import { WireFault } from "./failure.ts";
 import type { ByteWatch } from "./wire_clocks.ts";
 
@@ -64,9 +65,13 @@ export async function readText(response: Response, maxBytes: number): Promise<st
   const { body, headers } = response;
   const length = headers.get("content-length");
   // A compressed body can become of any length.
-  const fits = length !== null && Number(length) <= maxBytes && !headers.has("content-encoding");
+  const told = length !== null && !headers.has("content-encoding");
   try {
-    if (body === null || fits) return await response.text();
+    if (body === null || (told && Number(length) <= maxBytes)) return await response.text();
+    if (told && Number(length) > maxBytes) {
+      void body.cancel().catch(() => {});
+      throw new WireFault({ kind: "too_large" });
+    }
     return await new Response(capBytes(body, maxBytes)).text();
   } catch (error) {
     if (error instanceof WireFault) throw error;
@@ -147,26 +152,4 @@ export function parseAnswer(text: string, id: RequestId): JSONRPCMessage | undef
 function isAnswer(message: JSONRPCMessage, id: RequestId): boolean {
   return "id" in message && message.id === id && !("method" in message) &&
     (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message));
-}
-
-/** Lets a body through until it is larger than allowed; then it breaks. */
-export function capBytes(
-  body: ReadableStream<Uint8Array>,
-  maxBytes: number,
-): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  const cancel = (): void => void reader.cancel().catch(() => {});
-  let bytes = 0;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) return controller.close();
-      if ((bytes += value.byteLength) > maxBytes) {
-        cancel();
-        throw new WireFault({ kind: "too_large" });
-      }
-      controller.enqueue(value);
-    },
-    cancel,
-  }, { highWaterMark: 0 });
 }

@@ -2,7 +2,8 @@ import { type FetchLike, ProtocolError, type RequestId } from "@modelcontextprot
 import type { Evidence } from "../errors/classify.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { readRetryAfter } from "../resilience/retry_after.ts";
-import { capBytes, readText } from "./answer.ts";
+import { readText } from "./answer.ts";
+import { capBytes, capEvents } from "./cap.ts";
 import { WireFault } from "./failure.ts";
 import { isOfModernServer } from "./repairs.ts";
 import { readNetworkFailure, sendsAgain, toSingleUse } from "./runtime.ts";
@@ -83,23 +84,32 @@ export function createWireFetch(
   exchanges: ReadonlyMap<string, Exchange>,
   options: WireOptions,
 ): FetchLike {
+  let listens = true;
   let wasOpen = false;
   return async (url, init = {}) => {
     const headers = new Headers(init.headers);
     const exchange = exchanges.get(headers.get(EXCHANGE_HEADER) ?? "");
     if (exchange === undefined) {
-      const sent = options.fetch(url, init);
-      if (init.method === "GET" && String(url) === endpoint.href) {
-        const response = await sent;
+      const isOfServer = String(url) === endpoint.href;
+      if (isOfServer && init.method === "GET") {
+        if (!listens) return new Response(null, { status: 405 });
+        const response = await options.fetch(url, init);
         if (response.ok && wasOpen) options.onReopen?.();
         wasOpen ||= response.ok;
-        return response;
+        // A stream that broke its measure would be opened again, and break it again.
+        return capped(
+          response,
+          (body) => capEvents(body, options.maxAnswerBytes, () => listens = false),
+        );
       }
-      if (init.method !== "POST" || String(url) !== endpoint.href) return sent;
-      // A notification. As it is, the SDK's caller could not tell this failure from a defect.
-      return sent.catch((error) => {
-        throw init.signal?.aborted ? error : new WireFault(readNetworkFailure(error), error);
-      });
+      try {
+        const response = await options.fetch(url, init);
+        return capped(response, (body) => capBytes(body, options.maxAnswerBytes));
+      } catch (error) {
+        // A notification. As it is, the SDK's caller could not tell this failure from a defect.
+        if (!isOfServer || init.method !== "POST" || init.signal?.aborted) throw error;
+        throw new WireFault(readNetworkFailure(error), error);
+      }
     }
     headers.delete(EXCHANGE_HEADER);
     exchange.headers = headers;
@@ -112,10 +122,16 @@ export function createWireFetch(
     if (exchange.modern && response.status === 400) {
       throw await readStatusFault(exchange, response, options);
     }
-    // A redirect that a browser hides has status 0, which no response can be made with.
-    if (response.body === null || response.status < 400) return response;
-    return new Response(capBytes(response.body, options.maxAnswerBytes), response);
+    return capped(response, (body) => capBytes(body, options.maxAnswerBytes));
   };
+}
+
+type Body = ReadableStream<Uint8Array>;
+
+/** Returns a response whose body keeps measure. */
+function capped(response: Response, cap: (body: Body) => Body): Response {
+  // What has no body may have a status, 0 or 204, that no response with one can be made with.
+  return response.body === null ? response : new Response(cap(response.body), response);
 }
 
 /** Reads an answer whose status is no success; a body that breaks leaves the status. */

@@ -93,7 +93,8 @@ const ANSWERS: readonly ErrorCode[] = ["invalid_arguments", "operation_failed"];
 
 type Claim = Pick<Proof, "code" | "delivery">;
 
-const failure = (
+/** A failure as the probe tells it. */
+export const failure = (
   { code, delivery, health, repeat, retryable }: Proof,
   retryAfterMs?: number,
 ): ProbeError => [
@@ -108,7 +109,7 @@ function claim({ code, delivery }: Claim): [name: string, code: string, delivery
 }
 
 /** An error as the whole execution's: what nobody can know of an unsafe operation is "unknown". */
-function conclude(last: Claim, effect: Effect): readonly string[] {
+export function conclude(last: Claim, effect: Effect): readonly string[] {
   const hidden = effect === "unsafe" && last.delivery === "unknown" && !ANSWERS.includes(last.code);
   return hidden
     ? ["OutcomeUnknownError", "outcome_unknown", "unknown", ...claim(last)]

@@ -67,8 +67,6 @@ export interface ProbeOutcome {
   readonly open: number;
 }
 
-/** How many tasks run at once. */
-const CONCURRENCY = 8;
 /** Real time, far below every time-out of these tasks; only what hangs comes near it. */
 const LIMIT_MS = 30_000;
 const TIMEOUT_MS = 60_000;
@@ -80,16 +78,18 @@ const STALE_MS = 120_000;
  *
  * @param log Takes the lines.
  * @param control Where the servers' side answers for them.
+ * @param concurrency How many are done at once.
  * @returns How many tasks could not be done.
  */
 export async function runProbe(
   log: (line: string) => void,
   control: string,
   tasks: readonly ProbeTask[],
+  concurrency: number,
 ): Promise<number> {
   const queue = tasks.entries();
   let failed = 0;
-  await Promise.all(Array.from({ length: CONCURRENCY }, async () => {
+  await Promise.all(Array.from({ length: concurrency }, async () => {
     for (const [index, task] of queue) {
       const ask = async (what: string): Promise<number> =>
         Number(await (await fetch(`${control}${what}/${index}`)).text());

@@ -28,21 +28,26 @@ const WORKERD = new URL("../../node_modules/.bin/workerd", import.meta.url).path
 const toCall = ({ name, args }: Program): string =>
   `await ${name}(${["console.log", ...args.map((arg) => JSON.stringify(arg))].join(", ")})`;
 
-/** Node and Bun: the program as a module on the command line. `isRight` proves which one runs it. */
-function cliRunner(runtime: Runtime, packageSpec: string, isRight: string): Runner {
+/** The program as a module on the command line. `isRight` proves which runtime runs it. */
+function cliRunner(
+  runtime: Runtime,
+  [command = "", ...args]: readonly string[],
+  isRight: string,
+): Runner {
   return {
     runtime,
-    missing: NO_NPX,
+    missing: command === "npx" ? NO_NPX : undefined,
     async run(folder, program) {
       const file = `${runtime}.mjs`;
       await Deno.writeTextFile(
         `${folder}/${file}`,
-        `import { ${program.name} } from "./${program.module}";
+        `import process from "node:process";
+import { ${program.name} } from "./${program.module}";
 if (!(${isRight})) throw new Error("Wrong runtime: " + JSON.stringify(process.versions));
 process.exitCode = ${toCall(program)} > 0 ? 1 : 0;`,
       );
       await Deno.writeTextFile(`${folder}/package.json`, `{ "type": "module" }`);
-      return await runCommand("npx", ["-y", packageSpec, file], { cwd: folder });
+      return await runCommand(command, [...args, file], { cwd: folder });
     },
   };
 }
@@ -105,11 +110,18 @@ const chromiumRunner: Runner = {
   },
 };
 
-/** Every runtime but Deno, which runs the tests themselves. */
+/** Deno in a process of its own, apart from the tests. */
+export const DENO_RUNNER: Runner = cliRunner(
+  "deno",
+  [Deno.execPath(), "run", "-A"],
+  `process.versions.deno === "${Deno.version.deno}"`,
+);
+
+/** Every other runtime. */
 export const RUNNERS: readonly Runner[] = [
-  cliRunner("node22", "node@22", 'process.version.startsWith("v22.")'),
-  cliRunner("node24", "node@24", 'process.version.startsWith("v24.")'),
-  cliRunner("bun", "bun@1.4.5", 'process.versions.bun === "1.4.5"'),
+  cliRunner("node22", ["npx", "-y", "node@22"], 'process.version.startsWith("v22.")'),
+  cliRunner("node24", ["npx", "-y", "node@24"], 'process.version.startsWith("v24.")'),
+  cliRunner("bun", ["npx", "-y", "bun@1.4.5"], 'process.versions.bun === "1.4.5"'),
   workerdRunner("workerd", ["enable_request_signal"]),
   workerdRunner("workerd-bare", ["no_nodejs_compat", "no_nodejs_compat_v2"]),
   chromiumRunner,

@@ -14,8 +14,8 @@ export interface FaultExchange {
   readonly request: WireRequest;
   /** The request's id as JSON. */
   readonly id: string;
-  /** Writes bytes. */
-  write(text: string): Promise<void>;
+  /** Writes bytes, or a text as UTF-8. */
+  write(data: string | Uint8Array): Promise<void>;
   /** Writes a whole answer. */
   answer(status: number, type: string, body: string, headers?: string): Promise<void>;
   /** Opens an event stream that ends with the socket. */
@@ -151,8 +151,8 @@ async function serve(
   keepAlive: boolean,
 ): Promise<void> {
   const encoder = new TextEncoder();
-  const write = async (text: string): Promise<void> => {
-    for (let bytes = encoder.encode(text); bytes.length > 0;) {
+  const write = async (data: string | Uint8Array): Promise<void> => {
+    for (let bytes = typeof data === "string" ? encoder.encode(data) : data; bytes.length > 0;) {
       bytes = bytes.subarray(await socket.write(bytes));
     }
   };
