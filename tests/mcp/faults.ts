@@ -85,6 +85,9 @@ export const status = (code: number, headers = ""): FaultHandler => ({ answer })
 /** Answers with a JSON-RPC error. */
 export const refuse = (http: number, code: number): FaultHandler => ({ answer, id }) =>
   answer(http, json, `{"jsonrpc":"2.0","id":${id},"error":{"code":${code},"message":"no"}}`);
+/** The same, but for a request that the server could not make out. */
+const unnamed = (http: number, code: number): FaultHandler => ({ answer }) =>
+  answer(http, json, `{"jsonrpc":"2.0","id":null,"error":{"code":${code},"message":"no"}}`);
 const result = (member: string): FaultHandler => ({ answer, id }) =>
   answer(200, json, `{"jsonrpc":"2.0","id":${id},"result":${member}}`);
 /** Answers with a result. */
@@ -200,11 +203,12 @@ const SHARED: readonly Fault[] = [
   { what: "404 with -32601", rule: { modern: "C13", legacy: "C7" }, call: refuse(404, -32601) },
   { what: "400 with -32000", rule: { modern: "C15", legacy: "C7" }, call: refuse(400, -32000) },
   {
+    // It was refused before it was read.
     what: "400 with -32602 that names no request",
-    rule: "C14 arguments",
-    call: ({ answer }) =>
-      answer(400, json, `{"jsonrpc":"2.0","id":null,"error":{"code":-32602,"message":"no"}}`),
+    rule: "C12",
+    call: unnamed(400, -32602),
   },
+  { what: "500 with -32603 that names no request", rule: "C15", call: unnamed(500, -32603) },
   { what: "400 with -32602", rule: "C14 arguments", call: refuse(400, -32602) },
   { what: "-32602", rule: "C14 arguments", call: refuse(200, -32602) },
   { what: "-32601", rule: "C13", call: refuse(200, -32601) },
