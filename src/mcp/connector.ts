@@ -133,7 +133,8 @@ const ACT = "create an MCP connector";
  *
  * A connection settles every request as soon as its answer can no longer come, tells from the wire
  * what is proved about it, and never sends an operation twice by itself. A server that changes its era
- * while it is used is followed.
+ * while it is used is followed. A tool of a modern server whose `x-mcp-header` declarations are invalid
+ * is left out of the operations, as the protocol demands; the SDK says so by `console.warn`.
  *
  * @param options Where the server is.
  * @returns A connector for the configuration of an `AutoMCPClient`.

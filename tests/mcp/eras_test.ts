@@ -1,5 +1,6 @@
 /** Servers that change their era while they are used: real ones of every kind, swapped on one port. */
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { AutoMCPClient } from "../../src/client/client.ts";
 import { type ClientError, OutcomeUnknownError } from "../../src/errors/errors.ts";
 import { ERA_TTL_MS } from "../../src/mcp/era.ts";
@@ -257,3 +258,60 @@ Deno.test("McpConnectorOptions.prior is checked at the door", async () => {
     );
   }
 });
+
+for (const [before, after] of [["modern", "legacy, 404"], ["legacy, 404", "modern"]] as const) {
+  Deno.test(`the SDK's own client does not follow a server from ${before} to ${after}`, async () => {
+    await using server = startSwappableServer(before);
+    const client = new Client({ name: "control", version: "1" }, {
+      versionNegotiation: { mode: "auto" },
+    });
+    await client.connect(new StreamableHTTPClientTransport(new URL(server.url)));
+    const charge = (key: string) => client.callTool({ name: "charge", arguments: { key } });
+    await charge("1");
+    await server.swap(after);
+    for (const key of ["2", "3", "4"]) await assertRejects(() => charge(key));
+    assertEquals(server.ledger, ["1"]);
+    await client.close();
+  });
+}
+
+const NO_ERA: readonly [what: string, answer: FaultHandler][] = [
+  ...[401, 403, 408, 425, 429, 500, 502, 503, 504].map((status) =>
+    [`${status}`, ({ answer }) => answer(status, "", "")] as [string, FaultHandler]
+  ),
+  ["a reset", () => Promise.resolve()],
+];
+
+for (const [what, answer] of NO_ERA) {
+  Deno.test(`Connection K9: a doubt that is answered with ${what} ends nothing`, async () => {
+    let doubted = false;
+    const known: FaultHandler = ({ answer, id }) =>
+      answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${DISCOVERED}}`);
+    const unread: FaultHandler = ({ answer }) =>
+      answer(
+        400,
+        "application/json",
+        `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no"}}`,
+      );
+    await using server = startFaultServer({
+      era: "modern",
+      keepAlive: false,
+      handlers: {
+        "tools/call": unread,
+        "server/discover": (exchange) => (doubted ? answer : known)(exchange),
+      },
+    });
+    const connector = createMcpConnector({ url: server.url });
+    const connection = await connector.connect(limits());
+    doubted = true;
+    const work = connection.execute(request("act", {}, { effect: "unsafe" }), attempt());
+    const { code, delivery } = await failureOf(work);
+    assertEquals([code, delivery, connection.closed.aborted], [
+      "protocol_error",
+      "not_executed",
+      false,
+    ]);
+    assertEquals([connector.prior?.era, server.count("server/discover")], ["modern", 2]);
+    await connection.close();
+  });
+}
