@@ -263,14 +263,16 @@ export class McpConnection implements Connection {
       const { treat503AsNotExecuted, onEraChange } = this.#options;
       const failure = toFailure(error, { ...context, treat503AsNotExecuted });
       const version = this.#client.getNegotiatedProtocolVersion();
+      const inDoubt = onEraChange !== undefined && isEraInDoubt(error, this.era);
       if (failure.code === "session_lost" || isVersionRefused(error, version)) {
         this.#closing.abort();
-      } else if (onEraChange !== undefined && isEraInDoubt(error, this.era)) {
+      } else if (inDoubt && !this.closed.aborted) {
         await (this.#checkingEra ??= this.#checkEra(limits.timeout, onEraChange));
         if (signal.aborted) throw signal.reason;
       }
-      if (context.act === "ask" && this.closed.aborted && this.#closed === undefined) {
-        // The connection that comes next can be asked again.
+      const mayPass = inDoubt || context.act === "ask";
+      if (mayPass && this.closed.aborted && this.#closed === undefined) {
+        // The connection that comes next takes what this one does not.
         throw concludeError(failure, { effect: context.effect, temporary: true });
       }
       // What ended with this end of the connection says nothing of the other.

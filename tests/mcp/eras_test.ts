@@ -6,6 +6,7 @@ import { type ClientError, OutcomeUnknownError } from "../../src/errors/errors.t
 import { ERA_TTL_MS } from "../../src/mcp/era.ts";
 import { createMcpConnector, type McpConnectorOptions, type McpPrior } from "../../src/mcp/mod.ts";
 import { rejection } from "../client/support.ts";
+import { createRandom } from "../support/random.ts";
 import { DISCOVERED, type FaultHandler, startFaultServer } from "../support/fault_server.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { type ServerKind, startSwappableServer } from "../support/swappable_server.ts";
@@ -20,7 +21,7 @@ function connectTo(url: string, options: Partial<McpConnectorOptions> = {}) {
     connector,
     client,
     charge: (key: string) => group.execute("charge", { key }),
-    hang: (key: string) => group.execute("hang", { key }),
+    hang: (key: string, timeoutMs = 30_000) => group.execute("hang", { key }, { timeoutMs }),
     era: () => client.stats().servers[0]!.era,
     [Symbol.asyncDispose]: () => client.close(),
   };
@@ -315,3 +316,37 @@ for (const [what, answer] of NO_ERA) {
     await connection.close();
   });
 }
+
+Deno.test("AutoMCPClient runs nothing twice on a server that changes again and again under load", async () => {
+  await using server = startSwappableServer("modern");
+  await using peer = connectTo(server.url);
+  const random = createRandom(24);
+  const outcomes = new Map<string, ClientError | undefined>();
+  const calls: Promise<unknown>[] = [];
+  for (let round = 0; round < 12; round++) {
+    for (let index = 0; index < 10; index++) {
+      const key = `${round}-${index}`;
+      calls.push(
+        (index % 5 === 0 ? peer.hang(key, 3_000) : peer.charge(key)).then(
+          () => outcomes.set(key, undefined),
+          (error) => outcomes.set(key, error),
+        ),
+      );
+    }
+    // Some are answered, some wait for a connection, and every fifth runs until its server ends.
+    const settled = round * 8 + Math.floor(random() * 8);
+    await until(() => outcomes.size >= settled);
+    await server.swap(KINDS[Math.floor(random() * KINDS.length)]!);
+  }
+  await Promise.all(calls);
+  assertEquals(new Set(server.ledger).size, server.ledger.length);
+  const ran = new Set(server.ledger);
+  for (const [key, error] of outcomes) {
+    if (error === undefined) assert(ran.has(key), `${key} succeeded without a run`);
+    else if (error.delivery !== "unknown" && error.delivery !== "executed") {
+      assert(!ran.has(key), `${key} ran, and ended with ${error.code}, ${error.delivery}`);
+    }
+  }
+  await peer.charge("last");
+  assertEquals(server.ledger.at(-1), "last");
+});
