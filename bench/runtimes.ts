@@ -2,7 +2,7 @@
 import { runCommand } from "../tests/support/command.ts";
 
 const RUNTIMES = ["deno", "bun", "node"] as const;
-const LIMITS = { cwd: new URL("..", import.meta.url), timeoutMs: 1_200_000 };
+const LIMITS = { cwd: new URL("..", import.meta.url), timeoutMs: 3_600_000 };
 
 /** Where a module is measured. */
 export type Runtime = typeof RUNTIMES[number];
@@ -13,6 +13,8 @@ export interface MeasureOptions {
   readonly module: string;
   /** Flags of V8, for the runtimes that are built on it. */
   readonly v8Flags?: readonly string[];
+  /** What the module is told. */
+  readonly args?: readonly string[];
 }
 
 /** Returns the runtimes that a command line names; without names, all. */
@@ -29,7 +31,7 @@ export function parseRuntimes(args: readonly string[]): readonly Runtime[] {
 /** Runs a module in a runtime, in a process of its own, and returns what it printed as JSON. */
 export async function measureIn<T>(
   runtime: Runtime,
-  { module, v8Flags = [] }: MeasureOptions,
+  { module, v8Flags = [], args = [] }: MeasureOptions,
 ): Promise<T> {
   const folder = await Deno.makeTempDir();
   try {
@@ -44,8 +46,8 @@ export async function measureIn<T>(
       const flags = ["bundle", "--quiet", "--platform", "deno", "-o", bundle, module];
       await runCommand(Deno.execPath(), flags, LIMITS);
     }
-    const [program = "", ...args] = commands[runtime];
-    const text = await runCommand(program, args, LIMITS);
+    const [program = "", ...start] = commands[runtime];
+    const text = await runCommand(program, [...start, ...args], LIMITS);
     return JSON.parse(text.split("\n").find((line) => /^[[{]/.test(line)) ?? "");
   } finally {
     await Deno.remove(folder, { recursive: true });

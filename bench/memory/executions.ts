@@ -1,12 +1,17 @@
 /** What is measured: executions that have ended, and executions and calls that never will. */
 import { Client } from "@modelcontextprotocol/client";
 import { AutoMCPClient, type Effect } from "../../mod.ts";
+import type { Connector } from "../../src/client/ports.ts";
 import { ANSWER, createConnector, HANG } from "../connector.ts";
+import type { Execute } from "./heap.ts";
 
 /** Longer than any measurement takes. */
 const TIMEOUT_MS = 600_000;
 
-function createGroup(poolSize: number, effect: Effect) {
+/** How many executions there are at once. */
+const CALLERS = 10;
+
+function createGroup(poolSize: number, effect: Effect, connector = createConnector()) {
   const client = new AutoMCPClient("bench", {
     poolSize,
     limiter: { initialLimit: poolSize },
@@ -14,7 +19,7 @@ function createGroup(poolSize: number, effect: Effect) {
     timeoutMs: TIMEOUT_MS,
     groups: {
       nothing: {
-        connector: createConnector(),
+        connector,
         operations: { [ANSWER]: { effect }, [HANG]: { effect } },
       },
     },
@@ -22,17 +27,31 @@ function createGroup(poolSize: number, effect: Effect) {
   return { client, group: client.group("nothing") };
 }
 
-/** Returns what makes so many executions, some at once, each to its end. */
-export function createExecutions(): (count: number) => Promise<void> {
-  const callers = 10;
-  const { group } = createGroup(callers, "safe");
+/** Returns what makes so many calls, some at once. */
+function createCalls(call: () => Promise<unknown>): Execute {
   return async (count) => {
     let left = count;
     const work = async (): Promise<void> => {
-      while (left-- > 0) await group.execute(ANSWER);
+      while (left-- > 0) await call();
     };
-    await Promise.all(Array.from({ length: callers }, work));
+    await Promise.all(Array.from({ length: CALLERS }, work));
   };
+}
+
+/** Returns what makes so many executions through a connector, some at once, each to its end. */
+export function createExecutions(connector?: Connector): Execute {
+  const { group } = createGroup(CALLERS, "safe", connector);
+  return createCalls(() => group.execute(ANSWER));
+}
+
+/** Returns what calls plain functions as often: what grows with it as well is the runtime's own. */
+export function createControl(): Execute {
+  const answer = async (name: string) => {
+    await Promise.resolve();
+    return { name, content: [] };
+  };
+  const execute = async () => ({ ...await answer(ANSWER), attempts: 1 });
+  return createCalls(execute);
 }
 
 /** What was started: it is pending as long as this is held. */

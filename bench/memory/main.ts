@@ -3,22 +3,45 @@
  * `deno task bench:memory [RUNTIME…]`.
  */
 import { measureIn, parseRuntimes, type Runtime } from "../runtimes.ts";
-import type { Measured } from "./measure.ts";
+import { type HeapPoint, UNCOMPILED } from "./heap.ts";
+import type { MeasuredHeap, MeasuredPending } from "./measure.ts";
 import { fitSlope, isFlat } from "./slope.ts";
 
-const MEASURE = { module: "bench/memory/measure.ts", v8Flags: ["--expose-gc"] };
+const MODULE = "bench/memory/measure.ts";
+const GC = "--expose-gc";
 
-function print(runtime: Runtime, { heap, pending }: Measured): void {
-  const line = fitSlope(heap);
-  const [executions = 0] = heap.at(-1) ?? [];
-  const [slope, error] = [line.slope, line.error].map((bytes) => bytes.toFixed(3));
+function print(runtime: Runtime, what: string, text: string): void {
+  console.log(`${runtime.padEnd(8)}${what.padEnd(24)}${text}`);
+}
+
+function toText(points: readonly HeapPoint[]): string {
+  const { slope, error } = fitSlope(points);
+  return `${slope.toFixed(3)} ± ${error.toFixed(3)}`;
+}
+
+function printHeap(runtime: Runtime, what: string, { automcp, control }: MeasuredHeap): void {
+  const line = fitSlope(automcp);
   const verdict = isFlat(line) ? "flat within noise" : line.slope < 0 ? "shrinks" : "GROWS";
-  const what = `heap over ${executions} executions`;
-  console.log(`${runtime.padEnd(8)}${what}: ${slope} ± ${error} bytes / execution, ${verdict}`);
+  const [executions = 0] = automcp.at(-1) ?? [];
+  const figures = `${toText(automcp)} bytes / execution over ${executions}, ${verdict}`;
+  print(runtime, what, `${figures}; plain functions ${toText(control)}`);
+}
+
+async function bench(runtime: Runtime): Promise<void> {
+  const module = MODULE;
+  // JavaScriptCore has a place of its own for what it compiles; V8's heap grows with it.
+  const isV8 = runtime !== "bun";
+  if (isV8) {
+    const v8Flags = [GC, ...UNCOMPILED];
+    printHeap(runtime, "heap without code", await measureIn(runtime, { module, v8Flags }));
+  }
+  const v8Flags = [GC];
+  const what = isV8 ? "heap with code" : "heap";
+  printHeap(runtime, what, await measureIn(runtime, { module, v8Flags }));
+  const args = ["pending"];
+  const pending = await measureIn<MeasuredPending>(runtime, { module, v8Flags, args });
   for (const [name, bytes] of Object.entries(pending)) {
-    console.log(
-      `${runtime.padEnd(8)}${name.padEnd(24)}${bytes.toFixed(0).padStart(8)} bytes pending`,
-    );
+    print(runtime, name, `${bytes.toFixed(0).padStart(8)} bytes pending`);
   }
 }
 
@@ -26,9 +49,8 @@ if (Deno.args.includes("--help")) {
   console.log(`Usage: deno task bench:memory [deno|bun|node …]
 
 Measures the heap over a million executions, and what a pending one holds; without names, in all
-runtimes.`);
+runtimes. V8 has what it compiles in the same heap: "without code" its compilers are turned off, and
+only what is kept is left to grow.`);
   Deno.exit(0);
 }
-for (const runtime of parseRuntimes(Deno.args)) {
-  print(runtime, await measureIn(runtime, MEASURE));
-}
+for (const runtime of parseRuntimes(Deno.args)) await bench(runtime);
