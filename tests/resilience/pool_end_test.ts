@@ -203,6 +203,29 @@ Deno.test("P14 ResourcePool.close() from a listener while a lease is looked for 
   assertEquals([pool.stats().size, pool.stats().leases, clock.timers], [0, 0, 0]);
 });
 
+Deno.test("P6 ResourcePool goes on if who waits leaves as it hears of the end of what it waited for", async () => {
+  const leaving = new AbortController();
+  let broken = false;
+  const { pool, destroyed } = createPool({
+    poolSize: 2,
+    isUsable: ({ id }) => id !== 1 || !broken,
+    onEvent: ({ type }) => {
+      if (type !== "pool.destroyed") return;
+      leaving.abort("left");
+      two.release();
+    },
+  });
+  const [one, two] = [await pool.acquire(), await pool.acquire()];
+  const caller = watch(pool.acquire(leaving));
+  broken = true;
+  one.release();
+  await flush();
+  const { leases, idle, waiting } = pool.stats();
+  assertEquals([caller.outcome, destroyed, leases, idle, waiting], ["left", [1], 0, 1, 0]);
+  await pool.use(({ id }) => assertEquals(id, 2));
+  await pool.close();
+});
+
 Deno.test("E5 ResourcePool needs nobody who hears of its events", async () => {
   const clock = new FakeClock();
   let creations = 0;

@@ -115,15 +115,17 @@ Deno.test("P1 ResourcePool counts the leases of failed resources among its poolS
 });
 
 Deno.test("ResourcePool.evict() destroys an idle resource at once, a lent one with its last lease", async () => {
-  const { pool, destroyed } = createPool({ poolSize: 2, leasesPerResource: () => 2 });
+  const { pool, destroyed, events } = createPool({ poolSize: 2, leasesPerResource: () => 2 });
   const [one, two] = [await pool.acquire(), await pool.acquire()];
   const item = one.value;
   pool.evict(item, "closed");
-  pool.evict(item, "closed");
+  pool.evict(item, "closed again");
   one.release();
   assertEquals([destroyed, pool.stats().size], [[], 0]);
   two.release();
   assertEquals(destroyed, [1]);
+  const end = { type: "pool.destroyed", generation: 1, reason: "failed", error: "closed" } as const;
+  assertEquals(events.at(-1), end);
   const idle = await pool.acquire();
   idle.release();
   pool.evict(idle.value, "closed");
