@@ -131,13 +131,14 @@ Deno.test("B8 CircuitBreaker.restore() knows how old the outage is, and how long
 });
 
 Deno.test("B8 CircuitBreaker.restore() takes what a snapshot leaves out for none and for long past", () => {
-  const { breaker, clock } = createBreaker();
+  const { breaker, clock, transitions } = createBreaker();
   breaker.restore({ state: "closed", generation: 1 } as BreakerSnapshot);
   assertEquals(breaker.snapshot(), createBreaker().breaker.snapshot());
   breaker.restore({ state: "paused", generation: 1 } as BreakerSnapshot);
   assertEquals([breaker.state, clock.now()], ["closed", 0]);
   breaker.restore({ state: "open", generation: 1 } as BreakerSnapshot);
   assertEquals([breaker.state, breaker.waitMs], ["open", 0]);
+  assertEquals(transitions.map(({ waitMs }) => waitMs), [0, undefined, 0]);
 });
 
 Deno.test("B8 CircuitBreaker.restore() cuts an instant that a clock's jump put far ahead to 30 s", async () => {
