@@ -3,7 +3,10 @@ import fc from "fast-check";
 import type { PoolOptions, Priority } from "../../src/resilience/pool_options.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { createRandom } from "../support/random.ts";
+import { runs } from "../support/runs.ts";
 import { createPool, Creations, flush, type Item, watch } from "./support.ts";
+
+const WAITERS = runs(100_000);
 
 /** Runs calls that each hold their lease for a turn; returns the most at once and the resources. */
 async function runCalls(
@@ -125,14 +128,13 @@ Deno.test("P4 ResourcePool serves waiters first come, first served, within a pri
   }));
 });
 
-Deno.test("P4 ResourcePool keeps the order of a hundred thousand waiters of which half leave", async () => {
-  const count = 100_000;
+Deno.test(`P4 ResourcePool keeps the order of ${WAITERS} waiters of which half leave`, async () => {
   const { pool } = createPool({ poolSize: 1, maxWaiters: Infinity, acquireTimeoutMs: Infinity });
   const held = await pool.acquire();
   const random = createRandom(4);
   const controllers: AbortController[] = [];
   const served: number[] = [];
-  const calls = Array.from({ length: count }, (_, index) => {
+  const calls = Array.from({ length: WAITERS }, (_, index) => {
     if (index % 2 === 0) return pool.use(() => void served.push(index));
     const controller = new AbortController();
     controllers.push(controller);
@@ -141,10 +143,10 @@ Deno.test("P4 ResourcePool keeps the order of a hundred thousand waiters of whic
   // In an order that has nothing to do with the queue's, where a search would take minutes.
   controllers.sort(() => random() - 0.5);
   for (const controller of controllers) controller.abort();
-  assertEquals(pool.stats().waiting, count / 2);
+  assertEquals(pool.stats().waiting, WAITERS / 2);
   held.release();
   await Promise.all(calls);
-  assertEquals(served.length, count / 2);
+  assertEquals(served.length, WAITERS / 2);
   assert(served.every((index, turn) => index === 2 * turn));
   await pool.close();
 });
