@@ -133,10 +133,7 @@ export class Gate {
   /** Ends the check that runs, and refuses whoever waits or would have to. */
   close(reason: unknown): void {
     this.#closing.abort(reason);
-    for (const waiting of this.#queue.all()) {
-      this.#remove(waiting);
-      waiting.reject(reason);
-    }
+    this.#rejectAll(() => reason);
   }
 
   #wait(
@@ -154,7 +151,7 @@ export class Gate {
         reject(signal.reason);
       },
     };
-    signal.addEventListener("abort", waiting.onAbort, { once: true });
+    signal.addEventListener("abort", waiting.onAbort);
     this.#queue.add(waiting);
     if (this.#queue.size > this.#queueOptions.maxQueue) {
       this.#overflowed++;
@@ -187,7 +184,7 @@ export class Gate {
     const { to, waitMs = Infinity } = transition;
     if (to === "closed") this.limiter.ramp();
     this.#options.onEvent?.({ type: "breaker.transition", ...transition });
-    if (to === "isolated") { for (const waiting of this.#queue.all()) this.#drop(waiting, ""); }
+    if (to === "isolated") this.#rejectAll(() => this.#shutError());
     this.#serve();
     this.#wakeBy(this.#options.clock.now() + waitMs);
   }
@@ -246,6 +243,13 @@ export class Gate {
     waiting.reject(this.#refusal(message));
   }
 
+  #rejectAll(reason: () => unknown): void {
+    for (const waiting of this.#queue.all()) {
+      this.#remove(waiting);
+      waiting.reject(reason());
+    }
+  }
+
   #remove(waiting: Waiting): void {
     this.#queue.remove(waiting);
     waiting.options.signal.removeEventListener("abort", waiting.onAbort);
@@ -254,15 +258,18 @@ export class Gate {
 
   /** Refuses who came and may not wait; that somebody came has the server checked all the same. */
   #refuseArrival(): ClientError {
-    const refusal = this.#refusal("");
+    const refusal = this.#shutError();
     if (this.breaker.beginCheck()) void this.#check();
     return refusal;
   }
 
   /** Why a call does not pass: its own want of time, unless it is the server that is down. */
   #refusal(message: string): ClientError {
-    const { isShut, state, waitMs } = this.breaker;
-    if (!isShut) return createClientError("shed", message);
+    return this.breaker.isShut ? this.#shutError() : createClientError("shed", message);
+  }
+
+  #shutError(): ClientError {
+    const { state, waitMs } = this.breaker;
     const what = state === "isolated" || state === "paused" ? `is ${state}` : "is taken for down";
     return createClientError("circuit_open", `The server ${what}`, {
       ...(waitMs !== Infinity && { retryAfterMs: Math.ceil(waitMs) }),

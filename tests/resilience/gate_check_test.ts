@@ -169,6 +169,22 @@ Deno.test("P14 Gate.close() ends the check that runs and sends no other one", as
   assertEquals([caller.error, clock.timers], [reason, 0]);
 });
 
+Deno.test("P14 Gate.close() rejects who waits, and whoever would have to from then on", async () => {
+  const { clock, gate, enter, leave, flush } = createGate({ maxLimit: 1 });
+  const reason = new Error("closed");
+  const [busy, waiting] = [enter(), enter()];
+  gate.close(reason);
+  await flush();
+  assertEquals([waiting.error, waiting.controller.listeners], [reason, 0]);
+  assertEquals([gate.stats().waiting, clock.timers], [0, 0]);
+  const late = enter();
+  await flush();
+  assertEquals([late.error, late.controller.listeners], [reason, 0]);
+  // What runs is let be, and gives its place back.
+  leave(busy);
+  assertEquals([gate.limiter.inFlight, gate.isFree], [0, true]);
+});
+
 Deno.test("B5 Gate goes on when the check throws instead of rejecting", async () => {
   let checks = 0;
   const { clock, gate, enter, trip } = createGate({

@@ -114,6 +114,22 @@ Deno.test("A3 Gate has 512 callers wait by default and drops the 513th", async (
   await clock.advance(0);
   assertEquals(gate.stats(), { waiting: 512, shed: 0, overflowed: 1 });
   assertEquals(callers[1]!.outcome, "shed");
+  const { message } = callers[1]!.error as Error;
+  assertEquals(message, "Too many calls wait for the server already");
+});
+
+Deno.test("A3 Gate lets nobody who hears that it opens pass those who wait", async () => {
+  const tried: (number | undefined)[] = [];
+  const { clock, gate, enter, pause } = createGate({
+    maxLimit: 1,
+    onEvent: (event) => {
+      if (event.type === "breaker.transition" && event.to === "closed") tried.push(gate.tryEnter());
+    },
+  });
+  pause(1_000);
+  const caller = enter();
+  await clock.advance(500);
+  assertEquals([tried, caller.outcome, gate.limiter.inFlight], [[undefined], "passed", 1]);
 });
 
 /** A gate of one place whose attempts took so long, of which it knows so many successes. */
@@ -139,6 +155,11 @@ Deno.test("A4 Gate sheds at its turn who has less than 1.5 times the average, if
     assertEquals(outcomes(callers), [outcome, outcome === "shed" ? "passed" : "waiting"]);
     const shed = events.filter(({ type }) => type === "queue.shed");
     const event = { type: "queue.shed" as const, waitedMs: 10, neededMs: 1_500 };
+    const message = "The time that is left is too short for the operation";
+    assertEquals(
+      (callers[0]!.error as Error | undefined)?.message,
+      shed.length > 0 ? message : undefined,
+    );
     assertEquals(shed, outcome === "shed" ? [event] : []);
     assertEquals(gate.stats().shed, shed.length);
   }

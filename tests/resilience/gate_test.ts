@@ -285,6 +285,12 @@ Deno.test("A1 Gate spaces the limiter's decreases by the operation's usual time"
   assertEquals(drop(), 8);
 });
 
+Deno.test("A1 Gate tells of each change of its limit, in whole attempts", () => {
+  const { events, attempt } = createGate({ maxLimit: 10, limiter: { dropShare: 0 } });
+  attempt({ health: "overload", succeeded: false });
+  assertEquals(events, [{ type: "limiter.change", limit: 9 }]);
+});
+
 Deno.test("B4 Gate.leave() with the generation of before a trip changes no later state", async () => {
   const { clock, gate, checks, enter, leave, trip } = createGate({ maxLimit: 10 });
   const old = Array.from({ length: 5 }, () => enter());
