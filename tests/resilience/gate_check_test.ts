@@ -81,6 +81,17 @@ Deno.test("B5 Gate sets no timer while nobody waits, and checks for the next who
   assertEquals([caller.outcome, clock.timers], ["passed", 0]);
 });
 
+Deno.test("B5 Gate that shuts while somebody waits sets one timer, for when there is something to do", () => {
+  const { clock, gate, enter } = createGate({ maxLimit: 1 });
+  const busy = enter();
+  enter();
+  assertEquals(clock.timers, 0);
+  for (let i = 0; i < 5; i++) gate.breaker.record("hard", busy.generation);
+  assertEquals([gate.breaker.state, clock.timers, clock.nextTimerMs], ["open", 1, 375]);
+  gate.breaker.recover();
+  assertEquals([gate.isFree, gate.stats().waiting], [false, 1]);
+});
+
 Deno.test("B5 Gate does not check for those who leave, if nobody waits", async () => {
   const { clock, gate, checks, enter, leave, trip } = createGate();
   const straggler = enter();

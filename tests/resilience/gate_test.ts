@@ -315,6 +315,7 @@ Deno.test("C24 Gate asks for the evidence of a failed check: an answer of any ki
     [createClientError("unavailable", "later", { retryAfterMs: 7_000 }), "open", 7_000],
     [createClientError("rate_limited", "later", { retryAfterMs: 1 }), "open", 562.5],
     [new Error("foreign"), "open", 562.5],
+    [undefined, "open", 562.5],
   ];
   for (const [error, state, waitMs = Infinity] of table) {
     const { clock, gate, checks, enter, trip } = createGate();

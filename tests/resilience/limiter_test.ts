@@ -124,6 +124,15 @@ Deno.test("A2 ConcurrencyLimiter keeps its limit with 1 drop in 10 attempts, low
   }
 });
 
+Deno.test("A2 ConcurrencyLimiter forgets a drop by a tenth with each attempt after it", () => {
+  // 0.1 × 0.9^6 + 0.1 is 0.153 after the second drop, 0.1 × 0.9^7 + 0.1 is 0.148.
+  for (const [successes, limit] of [[5, 9], [6, 10]] as const) {
+    const { limiter, end } = createLimiter(10);
+    end("drop", ...times(successes, "success"), "drop");
+    assertEquals(limiter.limit, limit, `${successes} successes`);
+  }
+});
+
 Deno.test("A2 ConcurrencyLimiter counts attempts that say nothing neither for nor against", () => {
   const { limiter, changes, end } = createLimiter(10);
   end("drop", ...times(50, "none"));
