@@ -47,8 +47,11 @@ const RULES: OptionRules<TelemetryOptions> = {
   meterProvider: { type: "object" },
 };
 const SCOPE = "@automcp/client";
-/** What every attempt is; behind an AutoMCP endpoint, it is the endpoint that sends it. */
-const TOOL_CALL = { "mcp.method.name": "tools/call" } as const;
+/** The operations that are methods of MCP themselves; every other one is a tool. */
+const METHODS: ReadonlySet<string> = new Set([
+  ...["resources/list", "resources/templates/list", "resources/read"],
+  ...["prompts/list", "prompts/get", "completion/complete"],
+]);
 
 /** An event of one type. */
 type EventOf<T extends ClientEvent["type"]> = Extract<ClientEvent, { readonly type: T }>;
@@ -59,7 +62,8 @@ type EventOf<T extends ClientEvent["type"]> = Extract<ClientEvent, { readonly ty
  *
  * An execution is the span `execute_tool {operation}`. Its parent is the trace that the call names,
  * else the span that is active where the call starts. Each attempt is a client span
- * `tools/call {operation}` below it; attempts of a hedged execution overlap. A failure sets the status
+ * `tools/call {operation}` below it; attempts of a hedged execution overlap. If the operation is a
+ * method of MCP itself, as `resources/read`, all have its name alone. A failure sets the status
  * and `error.type`: to its error code, to `tool_error` if the tool said no, or to `aborted` if it was
  * called off before it ended. A retry is an event of the execution's span.
  *
@@ -121,6 +125,7 @@ class TracedExecution {
   readonly #span: Span;
   /** What the attempts are children of. */
   readonly #context: Context;
+  readonly #names: Names;
   readonly #attempts = new Map<number, Span>();
   /** Whether the tool answered, and said no. */
   #saidNo = false;
@@ -129,10 +134,11 @@ class TracedExecution {
     const { executionId, server, group, operation } = event;
     // The start is told while the caller waits for it, so what is active is the caller's.
     const parent = withRemoteParent(contexts.active(), event.trace);
+    this.#names = toNames(operation);
     const attributes = {
       // Not on the attempts, or a call that was repeated would count as several.
-      "gen_ai.operation.name": "execute_tool",
-      "gen_ai.tool.name": operation,
+      ...this.#names.action,
+      ...this.#names.tool,
       "automcp.execution.id": executionId,
       "automcp.group": group,
       "automcp.server": server,
@@ -140,7 +146,7 @@ class TracedExecution {
     this.#start = event;
     this.#tracer = tracer;
     this.#measures = measures;
-    this.#span = tracer.startSpan(`execute_tool ${operation}`, { attributes }, parent);
+    this.#span = tracer.startSpan(this.#names.execution, { attributes }, parent);
     this.#context = traces.setSpan(parent, this.#span);
   }
 
@@ -166,17 +172,17 @@ class TracedExecution {
   }
 
   #startAttempt({ executionId, attempt, server, generation }: EventOf<"attempt.start">): void {
-    const { operation } = this.#start;
+    const { method, tool } = this.#names;
     const attributes = {
-      ...TOOL_CALL,
-      "gen_ai.tool.name": operation,
+      ...method,
+      ...tool,
       "automcp.execution.id": executionId,
       "automcp.server": server,
       "automcp.attempt": attempt,
       "automcp.generation": generation,
     };
     const options = { kind: SpanKind.CLIENT, attributes };
-    const span = this.#tracer.startSpan(`tools/call ${operation}`, options, this.#context);
+    const span = this.#tracer.startSpan(this.#names.attempt, options, this.#context);
     this.#attempts.set(attempt, span);
   }
 
@@ -188,10 +194,11 @@ class TracedExecution {
     this.#saidNo ||= status === "error";
     const failure = toFailure(code, delivery === "executed", status === "error");
     endSpan(span, { "automcp.delivery": delivery, ...failure });
+    const { method, action, tool } = this.#names;
     this.#measures.attempt(elapsedMs, {
-      ...TOOL_CALL,
-      "gen_ai.operation.name": "execute_tool",
-      "gen_ai.tool.name": this.#start.operation,
+      ...method,
+      ...action,
+      ...tool,
       "automcp.server": server,
       ...failure,
     });
@@ -214,6 +221,34 @@ class TracedExecution {
       ...failure,
     });
   }
+}
+
+/** How an operation is told. */
+interface Names {
+  /** The name of an execution's span. */
+  readonly execution: string;
+  /** The name of an attempt's span. */
+  readonly attempt: string;
+  /** What an attempt sends; behind an AutoMCP endpoint, it is the endpoint that sends it. */
+  readonly method: Attributes;
+  /** What an execution does, if it runs a tool. */
+  readonly action: Attributes;
+  /** Which tool that is. */
+  readonly tool: Attributes;
+}
+
+function toNames(operation: string): Names {
+  if (METHODS.has(operation)) {
+    const method = { "mcp.method.name": operation };
+    return { execution: operation, attempt: operation, method, action: {}, tool: {} };
+  }
+  return {
+    execution: `execute_tool ${operation}`,
+    attempt: `tools/call ${operation}`,
+    method: { "mcp.method.name": "tools/call" },
+    action: { "gen_ai.operation.name": "execute_tool" },
+    tool: { "gen_ai.tool.name": operation },
+  };
 }
 
 /** A trace that the call names goes before what is active; what else is in the context stays. */

@@ -66,6 +66,28 @@ Deno.test("createTelemetry() makes a span per execution and a client span per at
   for (const { status } of kept.spans()) assertEquals(status.code, SpanStatusCode.UNSET);
 });
 
+Deno.test("createTelemetry() does not take a method of MCP for a tool", async () => {
+  for (
+    const operation of [
+      ...["resources/list", "resources/templates/list", "resources/read"],
+      ...["prompts/list", "prompts/get", "completion/complete"],
+    ]
+  ) {
+    await using kept = keepTelemetry();
+    const { group } = createTraced(kept, { operations: { [operation]: () => data({}) } });
+    await group.execute(operation);
+    const spans = kept.spans();
+    assertEquals(spans.map(({ name }) => name), [operation, operation]);
+    const attempts = (await kept.series()).filter(({ name }) => name.startsWith("mcp.client"));
+    for (const { attributes } of [...spans, ...attempts]) {
+      assertEquals(Object.keys(attributes).filter((name) => name.startsWith("gen_ai")), []);
+    }
+    for (const { attributes } of [spans[0]!, ...attempts]) {
+      assertEquals(attributes["mcp.method.name"], operation);
+    }
+  }
+});
+
 Deno.test("createTelemetry() makes a span of each attempt of a retry, and tells the wait", async () => {
   await using kept = keepTelemetry();
   const { group, clock, connector } = createTraced(kept, {
