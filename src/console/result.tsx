@@ -1,6 +1,6 @@
 import { useState } from "hono/jsx/dom";
 import type { ExecutionResponse } from "../client/execution.ts";
-import type { ContentBlock, JsonValue } from "../client/ports.ts";
+import type { ContentBlock, JsonObject, JsonValue } from "../client/ports.ts";
 
 /** What an operation answered. */
 export function ResultView({ response }: { response: ExecutionResponse }) {
@@ -29,10 +29,11 @@ function repeats(block: ContentBlock, structured: JsonValue | undefined): boolea
 }
 
 function Block({ block }: { block: ContentBlock }) {
-  const { type, text, data, mimeType, uri, name } = block;
+  const { type, text, data, mimeType, uri, name, resource } = block;
   if (type === "text") return <pre class="text">{String(text)}</pre>;
-  if (type === "image" && /^image\/[\w.+-]+$/.test(String(mimeType))) {
-    return <img src={`data:${mimeType};base64,${data}`} alt="Image in the result" />;
+  if (type === "image" && isImage(mimeType)) return <Image mimeType={mimeType} data={data} />;
+  if (type === "resource" && typeof resource === "object" && resource !== null) {
+    return <Resource resource={resource as JsonObject} />;
   }
   if (type === "resource_link" && /^https?:/.test(String(uri))) {
     return (
@@ -42,6 +43,29 @@ function Block({ block }: { block: ContentBlock }) {
     );
   }
   return <Json value={block} />;
+}
+
+/** What a resource holds, under its URI. */
+function Resource({ resource }: { resource: JsonObject }) {
+  const { uri, mimeType, text, blob } = resource;
+  return (
+    <>
+      <p class="path">{String(uri)}</p>
+      {typeof text === "string"
+        ? <pre class="text">{text}</pre>
+        : isImage(mimeType)
+        ? <Image mimeType={mimeType} data={blob} />
+        : <Json value={resource} />}
+    </>
+  );
+}
+
+function Image({ mimeType, data }: { mimeType: string; data: JsonValue | undefined }) {
+  return <img src={`data:${mimeType};base64,${data}`} alt="Image in the result" />;
+}
+
+function isImage(mimeType: JsonValue | undefined): mimeType is string {
+  return typeof mimeType === "string" && /^image\/[\w.+-]+$/.test(mimeType);
 }
 
 function Json({ value }: { value: JsonValue }) {

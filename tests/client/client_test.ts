@@ -309,6 +309,29 @@ Deno.test("ClientGroup refuses options and arguments that are wrong, at once", (
   );
 });
 
+Deno.test("ClientGroup includes, excludes and configures operations whose names hold a slash", async () => {
+  const operations = {
+    "resources/list": () => data({ resources: [] }),
+    "resources/read": () => data({ contents: [] }),
+    "prompts/get": () => data({ messages: [] }),
+  };
+  const included = createFixture({ operations }, {
+    include: ["resources/list", "resources/read"],
+    exclude: ["resources/list"],
+    operations: { "resources/read": { effect: "idempotent", timeoutMs: 7 } },
+  });
+  const described = await included.group.describe();
+  assertEquals(described.operations.map(({ name, effect }) => [name, effect]), [
+    ["resources/read", "idempotent"],
+  ]);
+  assertEquals(included.group.timeoutMsOf("resources/read"), 7);
+  assertEquals((await included.group.execute("resources/read", { uri: "x" })).success, true);
+  assertEquals(included.connector.requests.map(({ effect }) => effect), ["idempotent"]);
+  for (const name of ["resources/list", "prompts/get"]) {
+    await assertRejects(() => included.group.execute(name), OperationError, "has no operation");
+  }
+});
+
 Deno.test("ClientGroup.describe() lists what the group has, with its effects", async () => {
   const { connector, group } = createFixture({
     operations: { read: () => data({}), write: () => data({}), drop: () => data({}) },

@@ -115,11 +115,18 @@ browserTest("the console lists groups, also a dead one, and filters operations",
   await list.getByRole("link").nth(5).waitFor();
   assertEquals(
     await list.locator(".name").allInnerTexts(),
-    ["Add", "Count", "Flaky", "Charge", "Ledger", "Cut"],
+    [
+      ...["Add", "Count", "Flaky", "Charge", "Ledger", "Cut"],
+      ...["List resources", "List resource templates", "Read a resource"],
+      ...["List prompts", "Get a prompt", "Complete an argument"],
+    ],
   );
   assertEquals(
     await list.locator(".badge").allInnerTexts(),
-    ["safe", "safe", "idempotent", "unsafe", "safe", "unsafe"],
+    [
+      ...["safe", "safe", "idempotent", "unsafe", "safe", "unsafe"],
+      ...Array<string>(6).fill("safe"),
+    ],
   );
   assertEquals(await list.locator(".trouble").count(), 1);
   await page.getByLabel("Filter the operations").fill("ledger charge");
@@ -144,6 +151,28 @@ browserTest("the console runs an operation from its form and shows the result", 
   assert((await result.innerText()).includes('"sum": 3.5'));
   await page.reload();
   await page.getByRole("heading", { level: 1, name: "Add" }).waitFor();
+});
+
+browserTest("the console reads a resource and gets a prompt", async () => {
+  await using visitor = await visit();
+  const { page } = visitor;
+  const result = page.getByRole("region", { name: "Result" });
+  await open(page, "Read a resource");
+  assertEquals(new URL(page.url()).hash, "#/demo/resources%2Fread");
+  await page.getByLabel("uri").fill("demo://ledger");
+  await run(page);
+  await status(page, "Done");
+  assertEquals(await result.locator(".path").innerText(), "demo://ledger");
+  assertEquals(await result.locator("pre.text").innerText(), `{"charges":[]}`);
+
+  await page.getByRole("link", { name: /^Get a prompt/ }).click();
+  await page.getByRole("heading", { level: 1, name: "Get a prompt" }).waitFor();
+  await page.getByLabel("name").fill("reminder");
+  await page.getByLabel("arguments").fill(`{"id": "1", "tone": "firm"}`);
+  await run(page);
+  await status(page, "Done");
+  const text = "Write a firm reminder of charge 1.";
+  assertEquals(await result.locator("pre.text").innerText(), text);
 });
 
 browserTest("the console draws progress as it arrives", async () => {

@@ -63,6 +63,22 @@ serveTest("createApp charges once, and says so", async ({ post, demo }) => {
   assertEquals(demo.ledger.length, 1);
 });
 
+serveTest("createApp executes operations whose names hold a slash", async ({ post }) => {
+  const name = encodeURIComponent("resources/read");
+  const response = await post(name, { uri: "demo://ledger" });
+  const { operation, content } = await response.json();
+  assertEquals([response.status, operation], [200, "resources/read"]);
+  const resource = { uri: "demo://ledger", mimeType: "application/json", text: `{"charges":[]}` };
+  assertEquals(content, [{ type: "resource", resource }]);
+  const events = await Array.fromAsync(
+    readEvents(await post(name, { uri: "demo://no-such" }, "text/event-stream")),
+  );
+  assertEquals([events.at(-1)?.event, events.at(-1)?.data.code], ["error", "operation_not_found"]);
+  const invalid = await post(name, {});
+  const { code, errors } = await invalid.json();
+  assertEquals([invalid.status, code, errors[0].pointer], [400, "invalid_arguments", "/uri"]);
+});
+
 serveTest("createApp does not repeat a call whose stream was cut", async ({ post, demo }) => {
   const response = await post("cut", { afterSteps: 1 });
   const problem = await response.json();

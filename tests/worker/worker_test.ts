@@ -22,7 +22,7 @@ workerTest("the Worker with keys", keyedConfig, async (t, { demo, get, post, cal
       "demo",
       "modern",
       "automcp-demo",
-      6,
+      12,
     ]);
     const { operations } = await (await get("/v1/groups/demo/operations")).json();
     assertEquals(operations[0].effect, "safe");
@@ -53,6 +53,14 @@ workerTest("the Worker with keys", keyedConfig, async (t, { demo, get, post, cal
     assertEquals(flaky.attempts, 2);
     await (await post("charge", { amount: 7 })).body?.cancel();
     assertEquals(demo.ledger, [{ id: 1, amount: 7 }]);
+  });
+
+  await t.step("reads a resource", async () => {
+    const response = await post("resources%2Fread", { uri: "demo://charges/1" });
+    const { operation, content: [{ resource }] } = await response.json();
+    assertEquals([operation, JSON.parse(resource.text)], ["resources/read", { id: 1, amount: 7 }]);
+    const missing = await post("resources%2Fread", { uri: "demo://charges/2" });
+    assertEquals([missing.status, (await missing.json()).code], [404, "operation_not_found"]);
   });
 
   await t.step("does not repeat a cut call, unless it is safe", async () => {
