@@ -13,17 +13,18 @@ import {
   TimeoutStrategy,
   wrap,
 } from "cockatiel";
-import { OwnController, withDeadline } from "../../src/client/abort.ts";
+import { OwnController } from "../../src/client/abort.ts";
 import { createClientError } from "../../src/errors/errors.ts";
 import { RetryBudget } from "../../src/resilience/budget.ts";
 import { systemClock } from "../../src/resilience/clock.ts";
 import { Deadline } from "../../src/resilience/deadline.ts";
 import { DeadlineTimer } from "../../src/resilience/deadline_timer.ts";
 import { Gate } from "../../src/resilience/gate.ts";
+import type { ManagedResource } from "../../src/resilience/managed_resource.ts";
 import { ResourcePool } from "../../src/resilience/pool.ts";
 import {
   classifyClientError,
-  repeat,
+  Repeats,
   type ResolvedRetryPolicy,
 } from "../../src/resilience/retry.ts";
 import { AutoMCPClient } from "../../mod.ts";
@@ -48,7 +49,12 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
   const check = (): Promise<void> => Promise.resolve();
   const rules = { breaker: {}, limiter: {}, queue: {}, onEvent: undefined };
   const gate = new Gate({ maxLimit: SIZE, ...rules, clock, random, check });
-  const pool = new ResourcePool({ poolSize: SIZE, create: () => Promise.resolve({}) });
+  // One connection carries all, as one to a modern server does.
+  const pool = new ResourcePool({
+    poolSize: SIZE,
+    leasesPerResource: () => Infinity,
+    create: () => Promise.resolve({}),
+  });
   const policy: ResolvedRetryPolicy = {
     maxAttempts: 3,
     baseDelayMs: 100,
@@ -57,31 +63,25 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
     maxDelayMs: 2_000,
     maxRetryAfterMs: 60_000,
   };
-  const minRemainingMs = (): number => gate.estimates.p50Ms(OPERATION);
+  const createRepeats = (deadline: Deadline, signal: AbortSignal): Repeats =>
+    new Repeats(policy, {
+      effect: "safe",
+      classify: classifyClientError,
+      minRemainingMs: () => gate.estimates.p50Ms(OPERATION),
+      onRetry: undefined,
+      onBudgetEmpty: undefined,
+      ...{ deadline, signal, budget, clock, random },
+    });
 
-  const attempt = async <T>(
+  const carry = <T>(
     fn: Guarded<T>,
-    deadline: Deadline,
     controller: OwnController,
+    permit: number,
+    lease: ManagedResource<unknown>,
   ): Promise<T> => {
     const { signal } = controller;
-    const priority = "interactive";
-    const passed = gate.enter({
-      operation: OPERATION,
-      deadline,
-      signal,
-      priority,
-      failFast: false,
-    });
-    const permit = typeof passed === "number" ? passed : await passed;
-    const lease = pool.tryAcquire() ?? await pool.acquire({ signal, deadline });
     const startedMs = clock.now();
-    let succeeded = false;
-    try {
-      const result = await controller.guard(fn(signal));
-      succeeded = true;
-      return result;
-    } finally {
+    const end = (succeeded: boolean): void => {
       lease.release();
       gate.leave(permit, {
         operation: OPERATION,
@@ -91,32 +91,69 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
         retryAfterMs: undefined,
         elapsedMs: clock.now() - startedMs,
       });
-    }
+    };
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        end(false);
+        reject(signal.reason);
+      };
+      controller.add(onAbort);
+      fn(signal).then((value) => {
+        if (signal.aborted) return;
+        controller.delete(onAbort);
+        end(true);
+        resolve(value);
+      }, (error) => {
+        if (signal.aborted) return;
+        controller.delete(onAbort);
+        end(false);
+        reject(error);
+      });
+    });
   };
 
-  return (fn) => {
-    const controller = new OwnController();
+  const wait = async <T>(
+    fn: Guarded<T>,
+    deadline: Deadline,
+    controller: OwnController,
+  ): Promise<T> => {
     const { signal } = controller;
+    const place = { operation: OPERATION, deadline, signal, priority: "interactive" } as const;
+    const permit = await gate.enter({ ...place, failFast: false });
+    return await carry(fn, controller, permit, await pool.acquire({ signal, deadline }));
+  };
+
+  const attempt = <T>(
+    fn: Guarded<T>,
+    deadline: Deadline,
+    controller: OwnController,
+  ): Promise<T> => {
+    const lease = gate.isFree ? pool.tryAcquire() : undefined;
+    if (lease === undefined) return wait(fn, deadline, controller);
+    return carry(fn, controller, gate.tryEnter()!, lease);
+  };
+
+  return async (fn) => {
+    const controller = new OwnController();
     const deadline = Deadline.after(timeoutMs, clock);
     const onTimeout = (): void =>
       controller.abort(createClientError("deadline_exceeded", "The call did not end in time"));
+    const expiry = { atMs: deadline.atMs, onTimeout };
+    let repeats: Repeats | undefined;
     budget.deposit();
-    return withDeadline(
-      { controller, signal: undefined, deadline, timer, onTimeout },
-      () =>
-        repeat(() => attempt(fn, deadline, controller), policy, {
-          effect: "safe",
-          deadline,
-          signal,
-          classify: classifyClientError,
-          budget,
-          minRemainingMs,
-          onRetry: undefined,
-          onBudgetEmpty: undefined,
-          clock,
-          random,
-        }),
-    );
+    timer.add(expiry);
+    try {
+      for (;;) {
+        try {
+          return await attempt(fn, deadline, controller);
+        } catch (error) {
+          repeats ??= createRepeats(deadline, controller.signal);
+          await repeats.wait(error);
+        }
+      }
+    } finally {
+      timer.delete(expiry);
+    }
   };
 }
 

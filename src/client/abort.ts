@@ -42,18 +42,6 @@ export class OwnController extends AbortController {
     const place = this.#onAbort?.indexOf(onAbort) ?? -1;
     if (place >= 0) this.#onAbort?.splice(place, 1);
   }
-
-  /** Settles as a promise does, or as {@linkcode abortable} with its own signal. */
-  guard<T>(promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const abort = (): void => reject(this.signal.reason);
-      this.add(abort);
-      promise.then(
-        (value) => (this.delete(abort), resolve(value)),
-        (error) => (this.delete(abort), reject(error)),
-      );
-    });
-  }
 }
 
 /** What ends a function early that runs {@linkcode withDeadline}. */

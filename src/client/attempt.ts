@@ -1,13 +1,13 @@
-import { executeWithBoundary } from "../errors/boundary.ts";
+import { toBoundaryError } from "../errors/boundary.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import type { Delivery } from "../errors/delivery.ts";
 import { createClientError, isClientError } from "../errors/errors.ts";
 import { type HealthEvidence, healthOf } from "../errors/health.ts";
 import type { ProgressReport } from "../progress/events.ts";
-import type { Deadline } from "../resilience/deadline.ts";
 import type { Copy } from "../resilience/hedge.ts";
 import type { ManagedResource } from "../resilience/managed_resource.ts";
 import { OwnController } from "./abort.ts";
+import { AttemptClocks, type AttemptLimits } from "./attempt_clocks.ts";
 import type {
   AttemptOptions,
   Connection,
@@ -17,32 +17,36 @@ import type {
 } from "./ports.ts";
 import type { Server } from "./server.ts";
 
+/** Whom an attempt belongs to. */
+export interface AttemptOwner {
+  /** Takes a progress report. */
+  report(attempt: Attempt, report: ProgressReport): void;
+  /** Hears that the request is about to be sent, with its length. */
+  noteSend(bytes: number): void;
+  /** Hears that the server has taken the operation on, to answer it later. */
+  noteDeferred(attempt: Attempt, state: JsonObject): void;
+  /** Hears, whenever the server asks for something, of the answering of it. */
+  noteAsked(attempt: Attempt, answering: Promise<unknown>): void;
+  /** Hears of the end, once. */
+  end(attempt: Attempt, outcome: AttemptOutcome): void;
+}
+
 /** One send: what it carries, what it may use, and who is told. */
-export interface AttemptContext {
+export interface AttemptContext extends AttemptLimits {
+  readonly owner: AttemptOwner;
   readonly server: Server;
   readonly request: ExecutionRequest;
   /** What the server has taken on before, if the attempt only asks for the answer. */
   readonly state: JsonObject | undefined;
+  /** Under which number its progress is told. */
+  readonly told: number;
   /** What it has passed the server's gate with. */
   readonly permit: number;
   readonly lease: ManagedResource<Connection>;
-  /** When its execution must have ended. */
-  readonly deadline: Deadline;
   /** Ends its execution. */
   readonly controller: OwnController;
-  /** The longest it may take, in milliseconds. */
-  readonly timeoutMs: number;
-  /** The longest it may go without a report, in milliseconds. */
-  readonly idleTimeoutMs: number;
   /** Whether another copy may win over it. */
   readonly hedged: boolean;
-  readonly onProgress: (report: ProgressReport) => void;
-  readonly onSend: (bytes: number) => void;
-  readonly onDefer: (state: JsonObject) => void;
-  /** Called whenever the server asks for something, with the answering of it. */
-  readonly onAsk: (answering: Promise<unknown>, asking: Attempt) => void;
-  /** Called once. */
-  readonly onEnd: (end: AttemptOutcome) => void;
 }
 
 /** How an attempt ended. */
@@ -63,178 +67,166 @@ export interface AttemptOutcome {
 export class Attempt implements Copy<ConnectionResult> {
   readonly result: Promise<ConnectionResult>;
   readonly #context: AttemptContext;
-  /** Ends this attempt alone; unset if nothing could. */
-  readonly #own: OwnController | undefined;
-  #undoStop = nothing;
-  #undoTimeout = nothing;
-  #undoIdle = nothing;
-  // The time that answers take is added to both.
-  #startedMs: number;
-  #reportedMs: number;
-  /** Since when the server waits for answers, and for how many. */
-  #askedMs = 0;
-  #asking = 0;
-  #timedOut = false;
+  readonly #startedMs: number;
+  /** Ends this attempt: alone, if something may. */
+  readonly #controller: OwnController;
+  #resolve!: (result: ConnectionResult) => void;
+  #reject!: (reason: unknown) => void;
+  readonly #onAbort = (): void => this.#fail(this.#controller.signal.reason);
+  #undoFollow: (() => void) | undefined;
+  /** Unset as long as there is nothing to measure. */
+  #clocks: AttemptClocks | undefined;
   /** When the server had taken the operation on: what follows says nothing of how fast it answers. */
   #deferredMs: number | undefined;
+  #timedOut = false;
+  #ended = false;
 
   constructor(context: AttemptContext) {
-    const { server, deadline, timeoutMs, idleTimeoutMs, hedged } = context;
+    const { server, state, deadline, timeoutMs, idleTimeoutMs, hedged } = context;
     this.#context = context;
-    this.#startedMs = this.#reportedMs = server.clock.now();
-    if (context.state !== undefined) this.#deferredMs = this.#startedMs;
-    const remainingMs = deadline.remainingMs();
-    if (hedged || timeoutMs < remainingMs || idleTimeoutMs < remainingMs) {
-      this.#own = new OwnController();
-      this.#follow(this.#own, context.controller);
-    }
-    this.#watch();
-    this.result = this.#run();
+    this.#startedMs = server.clock.now();
+    if (state !== undefined) this.#deferredMs = this.#startedMs;
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const remainingMs = deadline.atMsOn(server.clock) - this.#startedMs;
+    const isLimited = timeoutMs < remainingMs || idleTimeoutMs < remainingMs;
+    this.#controller = hedged || isLimited ? this.#follow() : context.controller;
+    if (isLimited) this.#startClocks();
+    this.#controller.add(this.#onAbort);
+    this.#run();
+  }
+
+  /** Which attempt of its execution it is, counted from 1. */
+  get number(): number {
+    return this.#context.request.attempt;
+  }
+
+  /** Under which number its progress is told. */
+  get told(): number {
+    return this.#context.told;
   }
 
   /** Ends it because another copy won. */
   abort(): void {
-    this.#own?.abort(createClientError("cancelled", "Another copy of the request won"));
+    this.#controller.abort(createClientError("cancelled", "Another copy of the request won"));
   }
 
-  async #run(): Promise<ConnectionResult> {
-    const controller = this.#own ?? this.#context.controller;
-    const { signal } = controller;
-    let delivery: Delivery = "unknown";
-    let health: HealthEvidence = "none";
-    let status: ConnectionResult["status"] | undefined;
-    let code: ErrorCode | undefined;
-    let retryAfterMs: number | undefined;
-    try {
-      const result = await controller.guard(this.#send(signal));
-      delivery = "executed";
-      health = "answered";
-      status = result.status;
-      return result;
-    } catch (error) {
-      if (isClientError(error) && (!signal.aborted || this.#timedOut)) {
-        ({ delivery, code, retryAfterMs } = error);
-        health = healthOf(error);
-      }
-      this.#timedOut ||= code === "deadline_exceeded" || this.#context.deadline.isPast();
-      throw error;
-    } finally {
-      this.#undo();
-      const { server, permit, request: { operation } } = this.#context;
-      const elapsedMs = Math.max(0, server.clock.now() - this.#startedMs);
-      this.#context.onEnd({ delivery, status, code, elapsedMs });
-      server.gate.leave(permit, {
-        operation: operation.name,
-        health,
-        timedOut: this.#timedOut,
-        succeeded: status === "success" && this.#context.state === undefined,
-        retryAfterMs,
-        elapsedMs: this.#deferredMs === undefined ? elapsedMs : this.#deferredMs - this.#startedMs,
-      });
-    }
-  }
-
-  async #send(signal: AbortSignal): Promise<ConnectionResult> {
-    const { server, request, state, lease, deadline, onSend } = this.#context;
-    const onProgress = (report: ProgressReport): void => {
-      this.#reportedMs = server.clock.now();
-      this.#context.onProgress(report);
-    };
-    const onDefer = (state: JsonObject): void => {
-      // Its clocks would end what may take its time; to ask again has clocks of its own.
-      this.#stopClocks();
-      this.#deferredMs ??= server.clock.now();
-      this.#context.onDefer(state);
-    };
-    const onAsk = (answering: Promise<unknown>): void => this.#pause(answering);
-    const options = { signal, deadline, onProgress, onSend, onDefer, onAsk };
-    const { effect, operation } = request;
+  async #run(): Promise<void> {
+    const { server, request, lease } = this.#context;
+    const { signal } = this.#controller;
+    let result: ConnectionResult;
     try {
       signal.throwIfAborted();
-      const result = await executeWithBoundary(
-        () =>
-          state === undefined
-            ? lease.value.execute(request, options)
-            : resume(lease.value, state, request, options),
-        { action: `execute '${operation.name}'`, effect, signal, code: "internal" },
-      );
-      lease.noteAnswer();
-      return result;
-    } catch (error) {
+      result = await this.#send(signal);
+    } catch (thrown) {
+      const { effect, operation } = request;
+      const action = `execute '${operation.name}'`;
+      const error = toBoundaryError(thrown, { action, effect, signal, code: "internal" });
       server.judgeLease(lease, error, this.#timedOut);
-      throw error;
-    } finally {
       lease.release();
+      return this.#fail(error);
     }
+    lease.noteAnswer();
+    lease.release();
+    if (this.#ended) return;
+    this.#end("executed", "answered", result.status);
+    this.#resolve(result);
   }
 
-  /** Starts what ends the attempt and is no later than its execution's end. */
-  #watch(): void {
-    const { server, deadline, timeoutMs, idleTimeoutMs } = this.#context;
-    const remainingMs = deadline.remainingMs();
-    const leftMs = this.#startedMs + timeoutMs - server.clock.now();
-    if (leftMs < remainingMs) {
-      this.#undoTimeout = server.timer.after(leftMs, () => this.#expire(timeoutMs));
-    }
-    if (idleTimeoutMs < remainingMs) this.#watchReports();
-  }
-
-  /** Lets the attempt's own clocks stand still until the server has what it asked for. */
-  #pause(answering: Promise<unknown>): void {
-    const { server: { clock } } = this.#context;
-    if (this.#asking++ === 0) this.#askedMs = clock.now();
-    this.#undoClocks();
-    const resume = (): void => {
-      if (--this.#asking > 0) return;
-      const pausedMs = clock.now() - this.#askedMs;
-      this.#startedMs += pausedMs;
-      this.#reportedMs += pausedMs;
-      this.#watch();
+  #send(signal: AbortSignal): Promise<ConnectionResult> {
+    const { owner, server, request, state, lease, deadline } = this.#context;
+    const options: AttemptOptions = {
+      signal,
+      deadline,
+      onProgress: (report) => {
+        this.#clocks?.noteReport();
+        owner.report(this, report);
+      },
+      onSend: (bytes) => owner.noteSend(bytes),
+      onDefer: (state) => {
+        // Its clocks would end what may take its time; to ask again has clocks of its own.
+        this.#clocks?.stop();
+        this.#deferredMs ??= server.clock.now();
+        owner.noteDeferred(this, state);
+      },
+      onAsk: (answering) => {
+        this.#startClocks().pause(answering);
+        owner.noteAsked(this, answering);
+      },
     };
-    answering.then(resume, resume);
-    this.#context.onAsk(answering, this);
+    return state === undefined
+      ? lease.value.execute(request, options)
+      : resume(lease.value, state, request, options);
   }
 
-  /** Ends the attempt once it has been silent for too long. */
-  #watchReports(): void {
-    const { server, idleTimeoutMs } = this.#context;
-    // The instant first: a length of time would keep a rounding error that no timer can wait out.
-    const leftMs = this.#reportedMs + idleTimeoutMs - server.clock.now();
-    if (leftMs <= 0) this.#expire(idleTimeoutMs);
-    else this.#undoIdle = server.timer.after(leftMs, () => this.#watchReports());
+  #fail(error: unknown): void {
+    if (this.#ended) return;
+    let delivery: Delivery = "unknown";
+    let health: HealthEvidence = "none";
+    let code: ErrorCode | undefined;
+    let retryAfterMs: number | undefined;
+    if (isClientError(error) && (!this.#controller.signal.aborted || this.#timedOut)) {
+      ({ delivery, code, retryAfterMs } = error);
+      health = healthOf(error);
+    }
+    this.#timedOut ||= code === "deadline_exceeded" || this.#context.deadline.isPast();
+    this.#end(delivery, health, undefined, code, retryAfterMs);
+    this.#reject(error);
+  }
+
+  #end(
+    delivery: Delivery,
+    health: HealthEvidence,
+    status?: ConnectionResult["status"],
+    code?: ErrorCode,
+    retryAfterMs?: number,
+  ): void {
+    this.#ended = true;
+    this.#clocks?.stop();
+    this.#undoFollow?.();
+    this.#controller.delete(this.#onAbort);
+    const { owner, server, state, permit, request: { operation } } = this.#context;
+    const startedMs = this.#startedMs + (this.#clocks?.pausedMs ?? 0);
+    const elapsedMs = Math.max(0, server.clock.now() - startedMs);
+    owner.end(this, { delivery, status, code, elapsedMs });
+    server.gate.leave(permit, {
+      operation: operation.name,
+      health,
+      timedOut: this.#timedOut,
+      succeeded: status === "success" && state === undefined,
+      retryAfterMs,
+      elapsedMs: this.#deferredMs === undefined ? elapsedMs : this.#deferredMs - startedMs,
+    });
+  }
+
+  #startClocks(): AttemptClocks {
+    return this.#clocks ??= new AttemptClocks(
+      this.#context.server,
+      this.#context,
+      this.#startedMs,
+      (ms) => this.#expire(ms),
+    );
   }
 
   #expire(ms: number): void {
     this.#timedOut = true;
     const message = `The server sent nothing for ${Math.round(ms)} ms`;
     const { effect } = this.#context.request;
-    this.#own?.abort(createClientError("connection_lost", message, { effect, health: "none" }));
+    this.#controller.abort(createClientError("connection_lost", message, { effect, health: "none" }));
   }
 
-  #undo(): void {
-    this.#stopClocks();
-    this.#undoStop();
-  }
-
-  /** Stops them for good: no answer starts them again. */
-  #stopClocks(): void {
-    this.#asking = Infinity;
-    this.#undoClocks();
-  }
-
-  #undoClocks(): void {
-    this.#undoTimeout();
-    this.#undoIdle();
-  }
-
-  #follow(own: OwnController, controller: OwnController): void {
+  /** Returns a controller of its own, which the end of the execution aborts too. */
+  #follow(): OwnController {
+    const { controller } = this.#context;
+    const own = new OwnController();
     const stop = (): void => own.abort(controller.signal.reason);
     controller.add(stop);
-    this.#undoStop = () => controller.delete(stop);
+    this.#undoFollow = () => controller.delete(stop);
+    return own;
   }
 }
-
-function nothing(): void {}
 
 /** Asks a connection for an answer; one that cannot must not be asked to execute instead. */
 function resume(

@@ -8,15 +8,16 @@ import type { FoundOperation } from "./catalog.ts";
 import type { ResolvedGroup, TraceAttempt } from "./config.ts";
 import type { Continuation } from "./continuation.ts";
 import type { ClientEvent } from "./events.ts";
-import type { OperationPolicy } from "./policy.ts";
-import type { JsonObject, TraceContext } from "./ports.ts";
+import type { ExecuteOptions } from "./options.ts";
+import type { IdempotencyKey } from "./policy.ts";
+import type { JsonObject } from "./ports.ts";
 import type { ReplayStore } from "./replay.ts";
 import type { Run } from "./run.ts";
 import type { Server } from "./server.ts";
 import type { ExecutionCounts } from "./stats.ts";
 
 /** What a group shares with its client. */
-export interface GroupContext {
+export interface ClientContext {
   readonly server: Server;
   readonly tracker: ProgressTracker;
   readonly clock: Clock;
@@ -24,36 +25,44 @@ export interface GroupContext {
   readonly onEvent: ((event: ClientEvent) => void) | undefined;
   readonly traceAttempt: TraceAttempt | undefined;
   readonly replay: ReplayStore;
-  /** Told of each execution that starts. */
-  readonly onStart: (run: Run) => void;
+  /** The executions that have not ended. */
+  readonly running: Set<Run>;
+}
+
+/** What the executions of one group share. */
+export interface GroupContext extends ClientContext {
+  /** The group's name. */
+  readonly group: string;
+  readonly counts: ExecutionCounts;
+  /** Finds an operation, or `undefined` if the group has none of this name. */
+  find(
+    operation: string,
+    mustBeFresh: boolean | undefined,
+    signal: AbortSignal,
+  ): FoundOperation | undefined | Promise<FoundOperation | undefined>;
+  /** Resolves what repeating an operation does. */
+  effectOf(found: FoundOperation, policy: CallPolicy): Effect;
 }
 
 /** How one execution is made: its group's policy, overruled by its operation's and the call's own. */
-export interface CallPolicy extends ResolvedGroup {
+export interface CallPolicy
+  extends ResolvedGroup, Omit<ExecuteOptions, keyof ResolvedGroup | "priority"> {
   readonly priority: Priority;
-  readonly idempotency?: OperationPolicy["idempotency"];
+  readonly idempotency?: IdempotencyKey;
 }
 
-/** One execution: what it does, what it may use, and who is told. */
-export interface Call extends GroupContext {
-  readonly group: string;
+/** One execution: what it does, and what it may use. */
+export interface Call {
+  readonly context: GroupContext;
   readonly executionId: string;
   readonly operation: string;
   readonly arguments: JsonObject;
   /** What its server has taken on before: the call only asks for the answer. */
   readonly continuation: Continuation | undefined;
-  readonly trace: TraceContext | undefined;
   readonly policy: CallPolicy;
   readonly deadline: Deadline;
-  readonly counts: ExecutionCounts;
-  /** The caller's signal. */
-  readonly callerSignal: AbortSignal | undefined;
   /** Aborted by whatever ends the execution early: the caller, the deadline, `cancel()`, `close()`. */
   readonly controller: OwnController;
-  /** Finds the operation, or `undefined` if the group has none of this name. */
-  find(mustBeFresh?: boolean): Promise<FoundOperation | undefined>;
-  /** Resolves what repeating the operation does. */
-  effectOf(found: FoundOperation): Effect;
 }
 
 /**
@@ -61,9 +70,11 @@ export interface Call extends GroupContext {
  * values would be most of what a pending call holds.
  */
 export function inherit<T extends object>(base: T, layer: Partial<T>): T {
-  const own: T = Object.create(base);
+  let own = base;
   for (const name in layer) {
-    if (layer[name] !== undefined) own[name] = layer[name];
+    if (layer[name] === undefined) continue;
+    if (own === base) own = Object.create(base);
+    own[name] = layer[name];
   }
   return own;
 }
@@ -72,7 +83,7 @@ export function inherit<T extends object>(base: T, layer: Partial<T>): T {
 export function withKey(
   args: JsonObject,
   executionId: string,
-  idempotency: OperationPolicy["idempotency"],
+  idempotency: IdempotencyKey | undefined,
 ): JsonObject {
   if (idempotency?.place !== "argument") return args;
   return { [idempotency.name]: executionId, ...args };

@@ -32,7 +32,7 @@ export interface OperationCatalog {
   /** Returns the list, loading it if it is missing or no longer fresh. */
   list(signal: AbortSignal): Promise<LoadedList>;
   /**
-   * Finds an operation. A list that is no longer fresh is good enough to find it, but not to say that
+   * Finds an operation, at once unless a list must be loaded for it. A list that is no longer fresh is good enough to find it, but not to say that
    * it does not exist.
    *
    * @param name The operation's name.
@@ -44,7 +44,7 @@ export interface OperationCatalog {
     name: string,
     mustBeFresh: boolean,
     signal: AbortSignal,
-  ): Promise<FoundOperation | undefined>;
+  ): FoundOperation | undefined | Promise<FoundOperation | undefined>;
   /**
    * Takes note that the server's list has changed: the next who asks gets a new one. If that cannot be
    * loaded, the old one still finds an operation.
@@ -69,6 +69,7 @@ export function createCatalog(
   clock: Clock,
 ): OperationCatalog {
   let known: LoadedList | undefined;
+  let byName: ReadonlyMap<string, OperationDescriptor> = new Map();
   let freshUntilMs = -Infinity;
   let loading: Loading | undefined;
   /** How many changes there were, and how many of them the known list may show. */
@@ -83,6 +84,8 @@ export function createCatalog(
     const list = load(controller.signal).then((loaded) => {
       known = loaded;
       shown = before;
+      // Of operations with one name the first counts.
+      byName = new Map(loaded.operations.toReversed().map((one) => [one.name, one]));
       freshUntilMs = clock.now() + Math.max(MIN_TTL_MS, loaded.ttlMs);
     });
     const started = { list, controller, waiting: 0 };
@@ -106,7 +109,7 @@ export function createCatalog(
   };
 
   const pick = (name: string): FoundOperation | undefined => {
-    const operation = known?.operations.find((operation) => operation.name === name);
+    const operation = byName.get(name);
     return operation && { operation, fresh: isFresh(), validate: known?.validate };
   };
 
@@ -115,16 +118,14 @@ export function createCatalog(
       if (!isFresh()) await reload(signal);
       return known!;
     },
-    async find(name, mustBeFresh, signal) {
+    find(name, mustBeFresh, signal) {
       const found = pick(name);
       const needed = mustBeFresh || shown !== changes || found?.operation.effect !== undefined;
       if (found === undefined ? isFresh() : found.fresh || !needed) return found;
-      try {
-        await reload(signal);
-      } catch (error) {
+      return reload(signal).then(() => pick(name), (error) => {
         if (found === undefined || signal.aborted) throw error;
-      }
-      return pick(name);
+        return pick(name);
+      });
     },
     outdate: () => void changes++,
   };

@@ -67,11 +67,11 @@ export class AutoMCPClient {
       onDropped: (executionId, reason, count) =>
         onEvent?.({ type: "progress.dropped", executionId, reason, count, atMs: clock.wall() }),
     });
-    const onStart = (run: Run): void => this.#follow(run);
+    const running = this.#running;
     this.groups = new Map(
       this.#config.groups.map((group) => {
         const server = this.#serverOf(group);
-        const context = { server, tracker, clock, random, onEvent, onStart, traceAttempt, replay };
+        const context = { server, tracker, clock, random, onEvent, running, traceAttempt, replay };
         return [group.name, new RetryableClientGroup(group, context)];
       }),
     );
@@ -201,11 +201,5 @@ export class AutoMCPClient {
     const server = new Server(group, this.#config);
     this.#servers.set(group.connector, server);
     return server;
-  }
-
-  #follow(run: Run): void {
-    this.#running.add(run);
-    const forget = (): void => void this.#running.delete(run);
-    run.response.then(forget, forget);
   }
 }

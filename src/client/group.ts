@@ -5,8 +5,13 @@ import type { CircuitBreaker } from "../resilience/breaker.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { repeat } from "../resilience/retry.ts";
 import { OwnController, withDeadline } from "./abort.ts";
-import { type CallPolicy, type GroupContext, inherit, withKey } from "./call.ts";
-import type { FoundOperation } from "./catalog.ts";
+import {
+  type CallPolicy,
+  type ClientContext,
+  type GroupContext,
+  inherit,
+  withKey,
+} from "./call.ts";
 import type { ResolvedGroup } from "./config.ts";
 import { resolveEffect } from "./effect.ts";
 import { checkContinuation, type Continuation } from "./continuation.ts";
@@ -48,17 +53,22 @@ export class ClientGroup {
   readonly name: string;
   readonly #group: ResolvedGroup;
   readonly #context: GroupContext;
-  readonly #counts = createExecutionCounts();
   /** How operations are called that have no policy of their own. */
   readonly #policy: CallPolicy;
   /** How the others are. */
   readonly #policies: ReadonlyMap<string, CallPolicy>;
 
   /** Groups are made by their client. */
-  constructor(group: ResolvedGroup, context: GroupContext) {
+  constructor(group: ResolvedGroup, context: ClientContext) {
     this.name = group.name;
     this.#group = group;
-    this.#context = context;
+    this.#context = {
+      ...context,
+      group: group.name,
+      counts: createExecutionCounts(),
+      find: (operation, mustBeFresh, signal) => this.#find(operation, mustBeFresh, signal),
+      effectOf: ({ operation, fresh }, policy) => this.#effectOf(operation, fresh, policy),
+    };
     this.#policy = { ...group, priority: "interactive" };
     this.#policies = new Map(
       Object.entries(group.operations).map(([name, own]) => [name, inherit(this.#policy, own)]),
@@ -164,7 +174,10 @@ export class ClientGroup {
       era: server.era,
       server: server.info,
       operations: operations.filter(({ name }) => this.#has(name))
-        .map((operation) => ({ ...operation, effect: this.#describedEffect(operation) })),
+        .map((operation) => {
+          const policy = this.#policyOf(operation.name) ?? {};
+          return { ...operation, effect: this.#effectOf(operation, true, policy) };
+        }),
       ttlMs,
     };
   }
@@ -199,7 +212,7 @@ export class ClientGroup {
     options: ExecuteOptions = {},
   ): Execution<T> {
     checkOptions(`start '${operation}'`, options, EXECUTE_RULES);
-    return this.begin(operation, args, options) as Execution<T>;
+    return this.#hand<T>(this.begin(operation, args, options));
   }
 
   /**
@@ -236,8 +249,8 @@ export class ClientGroup {
     args: JsonObject = {},
     options: ExecuteOptions = {},
   ): Promise<ExecutionResponse<T>> {
-    // A promise of its own: a failure that nobody looks at is reported as unhandled.
-    return this.start<T>(operation, args, options).response.then((response) => response);
+    checkOptions(`start '${operation}'`, options, EXECUTE_RULES);
+    return this.begin(operation, args, options).response as Promise<ExecutionResponse<T>>;
   }
 
   /**
@@ -273,12 +286,12 @@ export class ClientGroup {
     checkContinuation(continuation, this.#context.server.name);
     const { operation } = continuation;
     checkOptions(`resume '${operation}'`, options, EXECUTE_RULES);
-    return this.begin(operation, {}, options, continuation) as Execution<T>;
+    return this.#hand<T>(this.begin(operation, {}, options, continuation));
   }
 
   /** Counts what became of the group's executions. */
   protected get counts(): ExecutionStats {
-    return structuredClone(this.#counts);
+    return structuredClone(this.#context.counts);
   }
 
   /** Starts an execution, with options that may overrule all that the group's policy says. */
@@ -289,42 +302,31 @@ export class ClientGroup {
     continuation?: Continuation,
   ): Execution {
     checkValue(`start '${operation}'`, "its arguments", args, { type: "object" });
-    const policy: CallPolicy & RetryExecuteOptions = inherit(
-      this.#policies.get(operation) ?? this.#policy,
-      options,
-    );
-    const { clock } = this.#context;
-    const controller = new OwnController();
+    const policy = inherit(this.#policies.get(operation) ?? this.#policy, options);
     const executionId = policy.executionId ?? crypto.randomUUID();
-    const effect = policy.effect ?? (policy.idempotency && "idempotent");
-    const run = new Run({
-      ...this.#context,
-      group: this.name,
-      counts: this.#counts,
+    const deadline = Deadline.after(policy.timeoutMs, this.#context.clock);
+    return new Run({
+      context: this.#context,
       executionId,
       operation,
       arguments: withKey(args, executionId, policy.idempotency),
       continuation,
-      trace: policy.trace,
       policy,
-      deadline: Deadline.after(policy.timeoutMs, clock).nearer(policy.deadline),
-      controller,
-      callerSignal: policy.signal,
-      find: (mustBeFresh) => this.#find(operation, mustBeFresh, controller.signal),
-      effectOf: ({ operation, fresh }) => this.#effectOf(operation, fresh, effect),
+      deadline: deadline.nearer(policy.deadline),
+      controller: new OwnController(),
     });
-    this.#context.onStart(run);
-    return run;
   }
 
-  async #find(
-    name: string,
-    mustBeFresh: boolean | undefined,
-    signal: AbortSignal,
-  ): Promise<FoundOperation | undefined> {
+  /** Returns an execution as a handle: its events tell a failure too, so nobody has to await it. */
+  #hand<T>(execution: Execution): Execution<T> {
+    execution.response.catch(() => {});
+    return execution as Execution<T>;
+  }
+
+  #find(name: string, mustBeFresh: boolean | undefined, signal: AbortSignal) {
     if (!this.#has(name)) return undefined;
     const hinted = this.#group.trustAnnotations && this.#policyOf(name)?.effect === undefined;
-    return await this.#context.server.catalog.find(name, mustBeFresh ?? hinted, signal);
+    return this.#context.server.catalog.find(name, mustBeFresh ?? hinted, signal);
   }
 
   #has(name: string): boolean {
@@ -337,12 +339,12 @@ export class ClientGroup {
     return Object.hasOwn(operations, name) ? operations[name] : undefined;
   }
 
-  #describedEffect(operation: OperationDescriptor): Effect {
-    const { effect, idempotency } = this.#policyOf(operation.name) ?? {};
-    return this.#effectOf(operation, true, effect ?? (idempotency && "idempotent"));
-  }
-
-  #effectOf(operation: OperationDescriptor, fresh: boolean, configured?: Effect): Effect {
+  #effectOf(
+    operation: OperationDescriptor,
+    fresh: boolean,
+    policy: Pick<OperationPolicy, "effect" | "idempotency">,
+  ): Effect {
+    const configured = policy.effect ?? (policy.idempotency && "idempotent");
     return resolveEffect(configured, operation, fresh, this.#group.trustAnnotations);
   }
 }

@@ -68,7 +68,6 @@ export class RetryableClientGroup extends ClientGroup {
     retryOptions: RetryExecuteOptions,
   ): Promise<ExecutionResponse<T>> {
     checkOptions(`start '${operation}'`, retryOptions, RULES);
-    const execution = this.begin(operation, args, retryOptions) as Execution<T>;
-    return execution.response.then((response) => response);
+    return this.begin(operation, args, retryOptions).response as Promise<ExecutionResponse<T>>;
   }
 }

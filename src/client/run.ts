@@ -1,20 +1,19 @@
 import type { ErrorCode } from "../errors/codes.ts";
 import { asClientError } from "../errors/conclude.ts";
-import type { Effect } from "../errors/delivery.ts";
-import { type ClientError, createClientError, isClientError } from "../errors/errors.ts";
+import { type ClientError, createClientError } from "../errors/errors.ts";
 import type { ExecutionEvent, ExecutionOutcome, ProgressSnapshot } from "../progress/events.ts";
-import { type FailedAttempt, repeat, type ScheduledRetry } from "../resilience/retry.ts";
-import { withDeadline } from "./abort.ts";
+import type { Timed } from "../resilience/deadline_timer.ts";
 import type { Call } from "./call.ts";
 import type { FoundOperation } from "./catalog.ts";
 import type { Continuation } from "./continuation.ts";
 import type { ClientEvent, EmitOwn } from "./events.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
+import { Failures } from "./failures.ts";
 import { lookUp, tellApart } from "./look_up.ts";
 import type { ConnectionResult } from "./ports.ts";
 import { Sender } from "./sender.ts";
 import { countCode } from "./stats.ts";
-import { classifyAttempt, concludeExecution, type Repair } from "./verdict.ts";
+import { concludeExecution } from "./verdict.ts";
 
 /**
  * One execution from its start to its one last event, through the layers, outermost first: deadline ▸
@@ -23,50 +22,62 @@ import { classifyAttempt, concludeExecution, type Repair } from "./verdict.ts";
  */
 export class Run implements Execution {
   readonly id: string;
-  readonly group: string;
   readonly operation: string;
-  readonly startedAt: string;
   readonly response: Promise<ExecutionResponse>;
   readonly #call: Call;
   readonly #startedMs: number;
+  readonly #startedWallMs: number;
   readonly #sender: Sender;
+  /** What happens at the deadline. */
+  readonly #expiry: Timed;
+  /** Follows the caller's signal; unset without one. */
+  readonly #onCallerAbort: (() => void) | undefined;
   /** Unset if nobody listens, so that no event is made. */
   readonly #emit: EmitOwn | undefined;
   /** Unset until the operation has been looked up. */
-  #effect: Effect | undefined;
   #found: FoundOperation | undefined;
-  /** Failures that count towards `maxAttempts`. */
-  #used = 0;
-  readonly #repairs = new Set<Repair>(["session", "connection"]);
-  #lastError: unknown;
-  /** The one before that. */
-  #errorBefore: unknown;
-  /** Why there is another attempt. */
-  #why: { readonly reason?: ErrorCode; readonly waitMs?: number } = {};
+  /** Unset until something has failed. */
+  #failures: Failures | undefined;
   /** What of ours ended it early; the caller's own abort leaves it unset. */
   #endedBy: ClientError | undefined;
 
   constructor(call: Call) {
-    const { executionId, group, operation, clock, tracker, counts, onEvent, server, trace } = call;
+    const { executionId, operation, context, policy, controller, deadline } = call;
+    const { group, clock, tracker, counts, onEvent, server, running } = context;
+    const { trace, signal } = policy;
     this.id = executionId;
-    this.group = group;
     this.operation = operation;
     this.#call = call;
     this.#startedMs = clock.now();
-    this.startedAt = new Date(clock.wall()).toISOString();
+    this.#startedWallMs = clock.wall();
     if (onEvent !== undefined) {
       const shared = { executionId, server: server.name };
       this.#emit = (event) => onEvent({ ...shared, atMs: clock.wall(), ...event } as ClientEvent);
     }
     this.#sender = new Sender(call, this.#emit);
+    this.#expiry = { atMs: deadline.atMsOn(clock), onTimeout: () => this.#expire() };
+    running.add(this);
     tracker.startOperation(executionId);
     server.budget.deposit();
     counts.started++;
     counts.running++;
     this.#emit?.({ type: "execution.start", group, operation, ...(trace && { trace }) });
+    if (signal !== undefined) {
+      this.#onCallerAbort = () => controller.abort(signal.reason);
+      if (signal.aborted) this.#onCallerAbort();
+      signal.addEventListener("abort", this.#onCallerAbort, { once: true });
+    }
+    if (this.#expiry.atMs <= this.#startedMs) this.#expire();
+    server.timer.add(this.#expiry);
     this.response = this.#settle();
-    // The handle's events tell a failure too, so nobody has to await the response.
-    this.response.catch(() => {});
+  }
+
+  get group(): string {
+    return this.#call.context.group;
+  }
+
+  get startedAt(): string {
+    return new Date(this.#startedWallMs).toISOString();
   }
 
   get attempts(): number {
@@ -78,11 +89,11 @@ export class Run implements Execution {
   }
 
   get progress(): AsyncIterable<ProgressSnapshot> {
-    return this.#call.tracker.subscribe(this.id);
+    return this.#call.context.tracker.subscribe(this.id);
   }
 
   get events(): AsyncIterable<ExecutionEvent> {
-    return this.#call.tracker.events(this.id);
+    return this.#call.context.tracker.events(this.id);
   }
 
   cancel(): void {
@@ -103,106 +114,68 @@ export class Run implements Execution {
   }
 
   async #settle(): Promise<ExecutionResponse> {
-    const { callerSignal, controller, clock, deadline, random, policy, server } = this.#call;
-    const { signal } = controller;
-    const onTimeout = (): void => this.#expire();
+    const { signal } = this.#call.controller;
+    let result: ConnectionResult | undefined;
     try {
-      const { status, content, structuredContent } = await withDeadline(
-        { controller, signal: callerSignal, deadline, timer: server.timer, onTimeout },
-        () =>
-          repeat(() => this.#attempt(), policy, {
-            // Which failures may be repeated depends on an effect that the look-up makes known.
-            effect: "safe",
-            budget: server.budget,
-            // A first send is never hopeless: a stale estimate must not lock the operation out.
-            // Nor is it hopeless to ask for an answer that may be there already.
-            minRemainingMs: () =>
-              this.continuation ? 0 : this.attempts && server.gate.estimates.p50Ms(this.operation),
-            classify: (error) => this.#classify(error),
-            onRetry: (scheduled) => this.#onRetry(scheduled),
-            onBudgetEmpty: (error) => this.#onBudgetEmpty(error),
-            signal,
-            deadline,
-            clock,
-            random,
-          }),
-      );
-      this.#end("completed", "completed");
-      return {
-        executionId: this.id,
-        group: this.group,
-        operation: this.operation,
-        status,
-        success: status === "success",
-        content,
-        ...(structuredContent !== undefined && { structuredContent }),
-        attempts: this.attempts,
-        elapsedMs: this.#elapsedMs(),
-        startedAt: this.startedAt,
-      };
+      while (result === undefined) {
+        signal.throwIfAborted();
+        try {
+          result = await this.#attempt();
+        } catch (error) {
+          await this.#wait(error);
+        }
+      }
     } catch (error) {
       throw this.#fail(error);
     }
+    return this.#succeed(result);
   }
 
-  async #attempt(): Promise<ConnectionResult> {
-    const { server, policy } = this.#call;
+  #attempt(): Promise<ConnectionResult> {
+    const { context: { server }, policy } = this.#call;
     if (policy.failFast) server.gate.refuseIfShut();
+    const found = this.#found ?? lookUp(this.#call);
+    return found instanceof Promise ? found.then((found) => this.#send(found)) : this.#send(found);
+  }
+
+  #send(found: FoundOperation): Promise<ConnectionResult> {
+    const { context, policy } = this.#call;
     if (this.#found === undefined) {
-      this.#found = await lookUp(this.#call);
-      this.#effect = this.#call.effectOf(this.#found);
-      if (this.#effect === "safe" && policy.hedge) server.hedgeBudget.deposit();
+      this.#found = found;
+      this.#sender.effect = context.effectOf(found, policy);
+      if (this.#sender.effect === "safe" && policy.hedge) context.server.hedgeBudget.deposit();
     }
-    try {
-      return await this.#sender.send({
-        operation: this.#found.operation,
-        effect: this.#effect ?? "unsafe",
-        attemptsLeft: Math.max(1, policy.maxAttempts - this.#used),
-        why: this.#why,
-      });
-    } catch (error) {
-      const told = await tellApart(error, this.#found, this.#call);
-      if (told !== error) this.#sender.noteNotExecuted();
-      throw told;
-    }
+    const { used = 0, why } = this.#failures ?? {};
+    return this.#sender.send(found.operation, Math.max(1, policy.maxAttempts - used), why);
   }
 
-  #classify(error: unknown): FailedAttempt | undefined {
-    this.#errorBefore = this.#lastError;
-    this.#lastError = error;
-    const { server, policy } = this.#call;
-    const failed = classifyAttempt(error, {
-      effect: this.#effect ?? "unsafe",
-      repairs: this.#repairs,
-      replacesSession: policy.onSessionLoss === "transparent",
-      resumes: this.continuation !== undefined,
-      connectionEnded: this.#sender.connection?.closed.aborted ?? false,
-      gateIsShut: server.gate.breaker.isShut,
-    });
-    if (failed?.counts !== false && failed?.free !== true && failed?.repaired !== true) {
-      this.#used++;
-    }
-    return this.#sender.canSend ? failed : undefined;
-  }
-
-  #onRetry({ error, waitMs }: ScheduledRetry): void {
-    const { counts, server } = this.#call;
-    const reason = codeOf(error);
-    this.#why = { reason, waitMs };
-    counts.retries++;
-    counts.waitMs += waitMs;
-    countCode(counts.retriesByCode, reason);
-    this.#emit?.({ type: "retry.scheduled", reason, waitMs, tokens: server.budget.tokens });
-  }
-
-  #onBudgetEmpty(error: unknown): void {
-    const { server } = this.#call;
-    this.#emit?.({ type: "budget.empty", reason: codeOf(error), tokens: server.budget.tokens });
+  async #wait(error: unknown): Promise<void> {
+    const found = this.#found;
+    const told = found === undefined ? error : await tellApart(error, found, this.#call);
+    if (told !== error) this.#sender.noteNotExecuted();
+    this.#failures ??= new Failures(this.#call, this.#sender, this.#emit);
+    await this.#failures.wait(told);
   }
 
   #expire(): void {
     const message = `'${this.operation}' did not end by its deadline`;
-    this.#abort("deadline_exceeded", message, this.#lastError);
+    this.#abort("deadline_exceeded", message, this.#failures?.lastError);
+  }
+
+  #succeed({ status, content, structuredContent }: ConnectionResult): ExecutionResponse {
+    this.#end("completed", "completed");
+    return {
+      executionId: this.id,
+      group: this.group,
+      operation: this.operation,
+      status,
+      success: status === "success",
+      content,
+      ...(structuredContent !== undefined && { structuredContent }),
+      attempts: this.attempts,
+      elapsedMs: this.#elapsedMs(),
+      startedAt: this.startedAt,
+    };
   }
 
   /** Returns what the caller gets to see, after the last event that tells the same. */
@@ -216,13 +189,13 @@ export class Run implements Execution {
     const { code: endCode, cause } = ended;
     const isFinalLoss = endCode === "session_lost" && this.#call.policy.onSessionLoss === "error";
     const concluded = concludeExecution(ended, this.operation, {
-      effect: this.#effect ?? "unsafe",
+      effect: this.#sender.effect ?? "unsafe",
       delivery: this.#sender.delivery,
       attempts: this.attempts,
       executionId: this.id,
       ...(isFinalLoss && { temporary: false }),
       // What kept a repeat from being sent says less than why there was to be one.
-      ...(LOCAL_REFUSALS.has(endCode) && cause === undefined && { cause: this.#errorBefore }),
+      ...(LOCAL_REFUSALS.has(endCode) && cause === undefined && { cause: this.#failures?.errorBefore }),
     });
     const { code } = concluded;
     this.#end(code === "outcome_unknown" || code === "cancelled" ? code : "failed", code);
@@ -230,8 +203,12 @@ export class Run implements Execution {
   }
 
   #end(outcome: ExecutionOutcome, end: "completed" | "aborted" | ErrorCode): void {
-    const { counts, tracker } = this.#call;
+    const { context: { counts, running, server, tracker }, policy: { signal } } = this.#call;
+    const { delivery, effect } = this.#sender;
     this.#sender.forget();
+    server.timer.delete(this.#expiry);
+    if (this.#onCallerAbort) signal?.removeEventListener("abort", this.#onCallerAbort);
+    running.delete(this);
     counts.running--;
     if (end === "completed" || end === "aborted") counts[end]++;
     else {
@@ -242,16 +219,16 @@ export class Run implements Execution {
     this.#emit?.({
       type: "execution.end",
       outcome,
-      ...(this.#effect !== undefined && { effect: this.#effect }),
+      ...(effect !== undefined && { effect }),
       ...(end !== "completed" && end !== "aborted" && { code: end }),
-      delivery: this.#sender.delivery,
+      delivery,
       attempts: this.attempts,
       elapsedMs: this.#elapsedMs(),
     });
   }
 
   #elapsedMs(): number {
-    return Math.max(0, this.#call.clock.now() - this.#startedMs);
+    return Math.max(0, this.#call.context.clock.now() - this.#startedMs);
   }
 }
 
@@ -262,7 +239,3 @@ const LOCAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "pool_timeout",
   "shed",
 ]);
-
-function codeOf(error: unknown): ErrorCode {
-  return isClientError(error) ? error.code : "internal";
-}

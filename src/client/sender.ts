@@ -1,9 +1,10 @@
 import { type Delivery, type Effect, strongerDelivery } from "../errors/delivery.ts";
-import type { ErrorCode } from "../errors/codes.ts";
 import { notify } from "../errors/notify.ts";
+import type { ProgressReport } from "../progress/events.ts";
+import type { AttemptReason } from "../progress/options.ts";
 import { hedge } from "../resilience/hedge.ts";
 import type { ManagedResource } from "../resilience/managed_resource.ts";
-import { Attempt } from "./attempt.ts";
+import { Attempt, type AttemptOutcome, type AttemptOwner } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { Continuation } from "./continuation.ts";
 import type { EmitOwn } from "./events.ts";
@@ -16,23 +17,25 @@ import type {
 } from "./ports.ts";
 import { toMeta } from "./request_meta.ts";
 
-/** What is to be sent, and what is known of it. */
-export interface Sending {
+const NO_COPIES: readonly Attempt[] = [];
+
+/** What is to be sent. */
+interface Sending {
   readonly operation: OperationDescriptor;
-  readonly effect: Effect;
   /** How many attempts may still follow, this one included. */
   readonly attemptsLeft: number;
-  /** Why there is another attempt; empty for the first. */
-  readonly why: { readonly reason?: ErrorCode; readonly waitMs?: number };
+  readonly why: AttemptReason | undefined;
 }
 
 /**
  * Sends the request of one execution as often as it is asked to: through the gate, on a lease, if it
  * is slow and harmless in two copies. Knows what all attempts together have proved.
  */
-export class Sender {
+export class Sender implements AttemptOwner {
   /** How often the request was sent, copies included. */
   attempts = 0;
+  /** What repeating the operation does; unset until that is known. */
+  effect: Effect | undefined;
   /** The connection of the last attempt. */
   connection: Connection | undefined;
   /** What the server has taken on: it is asked for the answer, and gets the request no more. */
@@ -53,7 +56,7 @@ export class Sender {
   #arguments: JsonObject | undefined;
   #keptBytes = 0;
   /** The copies that run, if there may be two. */
-  #copies: readonly Attempt[] = [];
+  #copies: readonly Attempt[] = NO_COPIES;
   /** What the server has asked for, and got. */
   #answered: unknown;
 
@@ -76,31 +79,65 @@ export class Sender {
     return this.#arguments !== undefined || this.continuation !== undefined;
   }
 
-  /** Sends once, or in two copies. Settles with the result, or with why there is none. */
-  async send(sending: Sending): Promise<ConnectionResult> {
-    const { server, controller: { signal }, deadline, policy, tracker } = this.#call;
+  /**
+   * Sends once, or in two copies. Settles with the result, or with why there is none.
+   *
+   * @param operation What is called.
+   * @param attemptsLeft How many attempts may still follow, this one included.
+   * @param why Why there is another attempt; nothing is said of the first.
+   */
+  send(
+    operation: OperationDescriptor,
+    attemptsLeft: number,
+    why: AttemptReason | undefined,
+  ): Promise<ConnectionResult> {
+    const { context: { server }, controller: { signal } } = this.#call;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const sending = { operation, attemptsLeft, why };
+    const permit = server.gate.tryEnter();
+    if (permit === undefined) return this.#enter(sending);
+    const lease = server.pool.tryAcquire();
+    return lease === undefined ? this.#acquire(sending, permit) : this.#begin(sending, permit, lease);
+  }
+
+  /** Waits in front of the gate. */
+  async #enter(sending: Sending): Promise<ConnectionResult> {
+    const { context: { server }, controller: { signal }, deadline, operation, policy } = this.#call;
     const { priority, failFast } = policy;
-    const operation = sending.operation.name;
-    const passed = server.gate.enter({ operation, deadline, signal, priority, failFast });
-    const permit = typeof passed === "number" ? passed : await passed;
-    let first: Attempt;
+    const permit = await server.gate.enter({ operation, deadline, signal, priority, failFast });
+    return await this.#acquire(sending, permit);
+  }
+
+  /** Waits for a connection. */
+  async #acquire(sending: Sending, permit: number): Promise<ConnectionResult> {
+    const { context: { server }, controller: { signal }, deadline } = this.#call;
+    let lease: ManagedResource<Connection>;
     try {
       signal.throwIfAborted();
-      const lease = server.pool.tryAcquire() ?? await server.pool.acquire({ signal, deadline });
-      this.#reporter = 0;
-      this.#told = this.attempts + 1;
-      tracker.startAttempt(this.#call.executionId, this.#told, sending.why);
-      first = this.#start(sending, permit, lease);
+      lease = server.pool.tryAcquire() ?? await server.pool.acquire({ signal, deadline });
     } catch (error) {
       server.gate.leave(permit);
       throw error;
     }
-    const afterMs = this.#mayHedge && !this.continuation && hedges(sending, policy)
-      ? server.gate.estimates.p95Ms(operation)
+    return await this.#begin(sending, permit, lease);
+  }
+
+  #begin(
+    sending: Sending,
+    permit: number,
+    lease: ManagedResource<Connection>,
+  ): Promise<ConnectionResult> {
+    const { context: { server, tracker }, executionId } = this.#call;
+    this.#reporter = 0;
+    this.#told = this.attempts + 1;
+    tracker.startAttempt(executionId, this.#told, sending.why);
+    const first = this.#start(sending, permit, lease);
+    const afterMs = this.#mayHedge && !this.continuation && this.#hedges
+      ? server.gate.estimates.p95Ms(sending.operation.name)
       : undefined;
-    if (afterMs === undefined) return await first.result;
+    if (afterMs === undefined) return first.result;
     this.#copies = [first];
-    return await hedge(first, {
+    return hedge(first, {
       afterMs: Math.max(1, afterMs),
       setTimer: (ms, callback) => server.timer.after(ms, callback),
       start: () => this.#startCopy(sending, afterMs),
@@ -115,14 +152,15 @@ export class Sender {
 
   /** Forgets the request: it will not be sent again. */
   forget(): void {
-    this.#call.replay.drop(this.#keptBytes);
+    this.#call.context.replay.drop(this.#keptBytes);
     this.#keptBytes = 0;
     this.#arguments = undefined;
   }
 
   /** Sends another copy, if nobody has to wait for that. */
   #startCopy(sending: Sending, afterMs: number): Attempt | undefined {
-    const { server: { gate, pool, hedgeBudget }, controller: { signal }, deadline } = this.#call;
+    const { context: { server }, controller: { signal }, deadline } = this.#call;
+    const { gate, pool, hedgeBudget } = server;
     if (!this.#mayHedge || !this.canSend || signal.aborted || !gate.isFree) return undefined;
     if (deadline.remainingMs() <= gate.estimates.p50Ms(sending.operation.name)) return undefined;
     const lease = hedgeBudget.tokens >= 1 ? pool.tryAcquire() : undefined;
@@ -142,89 +180,92 @@ export class Sender {
 
   /** Starts an attempt, which gives back its permit and its lease. */
   #start(sending: Sending, permit: number, lease: ManagedResource<Connection>): Attempt {
-    const { server, controller, deadline, counts, policy } = this.#call;
-    const { effect, attemptsLeft } = sending;
-    const state = this.continuation?.state;
+    const { context: { server, counts }, controller, deadline, policy } = this.#call;
     const attempt = ++this.attempts;
-    const told = this.#told;
     counts.attempts++;
     this.#inFlight++;
     this.connection = lease.value;
     this.#emit?.({ type: "attempt.start", attempt, generation: lease.generation });
-    // What must not be repeated has all the time there is: giving up early would prove nothing.
-    const [timeoutMs, idleTimeoutMs] = effect === "unsafe" || state ? [Infinity, Infinity] : [
-      Math.max(policy.attemptFloorMs, deadline.remainingMs() / attemptsLeft),
-      policy.progressIdleTimeoutMs,
-    ];
+    const state = this.continuation?.state;
+    const hasAllTime = this.#effect === "unsafe" || state !== undefined;
     return new Attempt({
-      ...{ server, permit, lease, deadline, controller, timeoutMs, idleTimeoutMs },
-      request: this.#toRequest(sending, attempt),
-      state,
-      hedged: hedges(sending, policy),
-      onProgress: (report) => {
-        if (told === this.#told) {
-          this.#reporter ||= attempt;
-          if (this.#reporter !== attempt) return;
-        }
-        this.#call.tracker.updateProgress(this.#call.executionId, report, told);
-      },
-      onSend: (bytes) => this.#keep(bytes),
-      onDefer: (state) => this.#defer(state, attempt),
-      onAsk: (answering, asking) => this.#noteAsked(answering, asking),
-      onEnd: ({ delivery, status, code, elapsedMs }) => {
-        this.#inFlight--;
-        if (this.#reporter === attempt) this.#reporter = 0;
-        this.#provedBefore = this.#proved;
-        this.#proved = strongerDelivery(this.#proved, delivery);
-        if (delivery === "not_executed") this.#mayHedge = false;
-        this.#emit?.({
-          ...{ type: "attempt.end", attempt, delivery, elapsedMs },
-          ...(status && { status }),
-          ...(code && { code }),
-        });
-      },
+      ...{ owner: this, server, permit, lease, deadline, controller, state, told: this.#told },
+      // What must not be repeated has all the time there is: giving up early would prove nothing.
+      timeoutMs: hasAllTime
+        ? Infinity
+        : Math.max(policy.attemptFloorMs, deadline.remainingMs() / sending.attemptsLeft),
+      idleTimeoutMs: hasAllTime ? Infinity : policy.progressIdleTimeoutMs,
+      request: this.#toRequest(sending.operation, attempt),
+      hedged: this.#hedges,
     });
   }
 
+  /** Tells what an attempt reports: of two copies the first that reported, after another attempt none. */
+  report({ number, told }: Attempt, report: ProgressReport): void {
+    if (told === this.#told) {
+      this.#reporter ||= number;
+      if (this.#reporter !== number) return;
+    }
+    this.#call.context.tracker.updateProgress(this.#call.executionId, report, told);
+  }
+
+  /** Keeps the request to be sent again, or lets go of it if it is too long. */
+  noteSend(bytes: number): void {
+    if (this.#keptBytes > 0 || this.#arguments === undefined) return;
+    if (this.#call.context.replay.keep(bytes)) this.#keptBytes = bytes;
+    else this.#arguments = undefined;
+  }
+
+  /** From now on the server is only asked for the answer. */
+  noteDeferred({ number }: Attempt, state: JsonObject): void {
+    if (this.#inFlight === 0) return;
+    const { context: { server }, operation } = this.#call;
+    const continuation = this.continuation = { server: server.name, operation, state };
+    this.#mayHedge = false;
+    this.forget();
+    this.#emit?.({ type: "execution.deferred", attempt: number, continuation });
+  }
+
   /** One copy asks for all. What asks runs already, and is gone on with but not started again. */
-  #noteAsked(answering: Promise<unknown>, asking: Attempt): void {
+  noteAsked(attempt: Attempt, answering: Promise<unknown>): void {
     this.#mayHedge = false;
     this.#proved = strongerDelivery(this.#proved, "unknown");
-    for (const copy of this.#copies) if (copy !== asking) copy.abort();
+    for (const copy of this.#copies) if (copy !== attempt) copy.abort();
     answering.then((answered) => this.#answered = answered, () => {});
   }
 
-  #toRequest({ operation, effect }: Sending, attempt: number): ExecutionRequest {
-    const { executionId, traceAttempt } = this.#call;
-    let trace = this.#call.trace;
+  /** Counts an attempt as ended, and remembers what it has proved. */
+  end({ number }: Attempt, { delivery, status, code, elapsedMs }: AttemptOutcome): void {
+    this.#inFlight--;
+    if (this.#reporter === number) this.#reporter = 0;
+    this.#provedBefore = this.#proved;
+    this.#proved = strongerDelivery(this.#proved, delivery);
+    if (delivery === "not_executed") this.#mayHedge = false;
+    this.#emit?.({
+      ...{ type: "attempt.end", attempt: number, delivery, elapsedMs },
+      ...(status && { status }),
+      ...(code && { code }),
+    });
+  }
+
+  get #effect(): Effect {
+    return this.effect ?? "unsafe";
+  }
+
+  get #hedges(): boolean {
+    return this.#call.policy.hedge && this.effect === "safe";
+  }
+
+  #toRequest(operation: OperationDescriptor, attempt: number): ExecutionRequest {
+    const { executionId, context: { traceAttempt }, policy } = this.#call;
+    let { trace } = policy;
     notify(traceAttempt && (() => trace = traceAttempt(executionId, attempt) ?? trace));
     const meta = toMeta(this.#call, attempt);
     return {
-      ...{ operation, effect, attempt, arguments: this.#arguments ?? {} },
+      ...{ operation, effect: this.#effect, attempt, arguments: this.#arguments ?? {} },
       answered: this.#answered,
       ...(trace && { trace }),
       ...(meta && { meta }),
     };
   }
-
-  /** The server has taken the operation on: from now on it is only asked for the answer. */
-  #defer(state: JsonObject, attempt: number): void {
-    if (this.#inFlight === 0) return;
-    const { server, operation } = this.#call;
-    const continuation = this.continuation = { server: server.name, operation, state };
-    this.#mayHedge = false;
-    this.forget();
-    this.#emit?.({ type: "execution.deferred", attempt, continuation });
-  }
-
-  /** Keeps the request to be sent again, or lets go of it if it is too long. */
-  #keep(bytes: number): void {
-    if (this.#keptBytes > 0 || this.#arguments === undefined) return;
-    if (this.#call.replay.keep(bytes)) this.#keptBytes = bytes;
-    else this.#arguments = undefined;
-  }
-}
-
-function hedges({ effect }: Sending, policy: Call["policy"]): boolean {
-  return policy.hedge && effect === "safe";
 }

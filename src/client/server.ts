@@ -122,6 +122,7 @@ export class Server {
   /** Ends all connections. */
   close(graceMs: number): Promise<void> {
     this.gate.close(createClientError("pool_closed", "The client is closed"));
+    this.timer.close();
     return this.pool.close({ graceMs });
   }
 

@@ -56,9 +56,14 @@ export async function executeWithBoundary<T>(
   try {
     return await fn();
   } catch (error) {
-    if (context.signal?.aborted) throw context.signal.reason;
-    if (isClientError(error)) throw error;
-    const { action, code = "operation_failed", signal: _, ...facts } = context;
-    throw createClientError(code, `Cannot ${action}`, { ...facts, cause: error });
+    throw toBoundaryError(error, context);
   }
+}
+
+/** Returns what leaves a boundary for what was thrown inside. */
+export function toBoundaryError(error: unknown, context: BoundaryContext): unknown {
+  if (context.signal?.aborted) return context.signal.reason;
+  if (isClientError(error)) return error;
+  const { action, code = "operation_failed", signal: _, ...facts } = context;
+  return createClientError(code, `Cannot ${action}`, { ...facts, cause: error });
 }

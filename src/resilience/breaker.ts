@@ -11,7 +11,7 @@ import {
   SNAPSHOT_RULES,
 } from "./breaker_options.ts";
 import { type Clock, systemClock, systemRandom } from "./clock.ts";
-import { FailureWindow } from "./failure_window.ts";
+import { type FailureCounts, FailureWindow } from "./failure_window.ts";
 
 const WINDOW_MS = 10_000;
 /** The fewest results of the window whose share of failures means something. */
@@ -136,7 +136,7 @@ export class CircuitBreaker {
   record(evidence: HealthEvidence, generation: number, retryAfterMs?: number): void {
     if (evidence === "none" || this.state !== "closed" || generation !== this.#generation) return;
     const isHard = evidence === "hard" || evidence === "overload";
-    this.#recent.add(isHard);
+    const counts = this.#recent.add(isHard);
     if (isHard) this.#hardInARow++;
     else this.#hardInARow = 0;
     if (evidence === "pushback") {
@@ -144,7 +144,7 @@ export class CircuitBreaker {
       this.#hintMs = Math.max(this.#hintMs, retryAfterMs ?? 0);
     } else if (evidence === "answered") this.#pushbacksInARow = this.#hintMs = 0;
     if (this.#options.metricsOnly) return;
-    if (this.#isDead()) this.#trip();
+    if (this.#isDead(counts)) this.#trip();
     else if (this.#pushbacksInARow >= this.#options.pauseAfter) this.#pause();
   }
 
@@ -265,10 +265,9 @@ export class CircuitBreaker {
     this.#closedAtMs = Math.min(restored.closedAtWallMs + toNowMs, nowMs);
   }
 
-  #isDead(): boolean {
+  #isDead({ results, failures }: FailureCounts): boolean {
     const { tripAfter, tripShare } = this.#options;
     if (this.#hardInARow >= tripAfter) return true;
-    const { results, failures } = this.#recent.counts;
     return results >= MIN_RESULTS && failures / results >= tripShare;
   }
 

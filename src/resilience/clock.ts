@@ -12,7 +12,7 @@ export interface Clock {
    * @param options Whether the process must live on for it.
    * @returns A function that undoes the timer; calling it later or twice is harmless.
    */
-  setTimer(ms: number, callback: () => void, options?: TimerOptions): () => void;
+  setTimer(ms: number, callback: () => void, options?: TimerOptions): UndoTimer;
   /**
    * Waits.
    *
@@ -32,6 +32,16 @@ export interface TimerOptions {
    * @default {true}
    */
   readonly keepAlive?: boolean;
+}
+
+/** Undoes a timer when called. */
+export interface UndoTimer {
+  (): void;
+  /**
+   * Says anew whether the process lives on for the timer. Absent where timers do not let one choose;
+   * there a timer that nobody needs is undone.
+   */
+  keepAlive?(isKept: boolean): void;
 }
 
 /** The longest wait that the timers of all runtimes can take, in milliseconds. */
@@ -83,9 +93,14 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   setTimer(ms, callback, options) {
     const timer: unknown = setTimeout(callback, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
+    const undo: UndoTimer = () => clearTimeout(timer as number);
     // Deno, Node and Bun return an object; browsers and Workers a number.
-    if (options?.keepAlive === false) (timer as { unref?(): void }).unref?.();
-    return () => clearTimeout(timer as number);
+    if (typeof timer === "object") {
+      const { unref, ref } = timer as { unref(): void; ref(): void };
+      undo.keepAlive = (isKept) => void (isKept ? ref : unref).call(timer);
+      if (options?.keepAlive === false) undo.keepAlive(false);
+    }
+    return undo;
   },
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };

@@ -1,6 +1,9 @@
 import { checkNumber } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "./clock.ts";
 
+const INSTANT = { min: -Infinity };
+const LENGTH = { min: 0 };
+
 /**
  * An instant after which nothing is worth doing. Passed down through every layer; nothing extends
  * it, and of two the nearer wins.
@@ -28,7 +31,7 @@ export class Deadline {
    * @throws {RangeError} If the instant is not a number.
    */
   constructor(atMs: number, clock: Clock = systemClock) {
-    this.atMs = checkNumber("set a deadline", "atMs", atMs, { min: -Infinity });
+    this.atMs = checkNumber("set a deadline", "atMs", atMs, INSTANT);
     this.#clock = clock;
   }
 
@@ -49,7 +52,7 @@ export class Deadline {
    * ```
    */
   static after(timeoutMs: number, clock: Clock = systemClock): Deadline {
-    checkNumber("set a deadline", "timeoutMs", timeoutMs, { min: 0 });
+    checkNumber("set a deadline", "timeoutMs", timeoutMs, LENGTH);
     return new Deadline(clock.now() + timeoutMs, clock);
   }
 

@@ -26,15 +26,17 @@ export class FailureWindow {
     this.#newest = this.#bucketNow();
   }
 
-  /** Counts a result. */
-  add(isFailure: boolean): void {
+  /** Counts a result and returns the counts with it. */
+  add(isFailure: boolean): FailureCounts {
     this.#rotate();
     const bucket = this.#newest % BUCKETS;
     this.#results[bucket]!++;
     this.#sum.results++;
-    if (!isFailure) return;
-    this.#failures[bucket]!++;
-    this.#sum.failures++;
+    if (isFailure) {
+      this.#failures[bucket]!++;
+      this.#sum.failures++;
+    }
+    return this.#sum;
   }
 
   /** What was counted and is not too old. */

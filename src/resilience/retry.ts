@@ -201,37 +201,64 @@ export async function repeat<T>(
   policy: ResolvedRetryPolicy,
   context: RetryContext,
 ): Promise<T> {
-  const { maxAttempts } = policy;
-  const { effect, signal, classify, onRetry, clock } = context;
-  let failures = 0;
-  let used = 0;
+  const { signal } = context;
+  let repeats: Repeats | undefined;
   for (let attempt = 1;; attempt++) {
     signal?.throwIfAborted();
     try {
       return await fn(attempt);
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      const failed = classify(error);
-      if (failed === undefined || !failed.temporary) throw error;
-      if (!isSafeToRepeat(effect, failed.delivery)) throw error;
-      failures++;
-      let waitMs: number | undefined = 0;
-      if (failed.repaired !== true) {
-        if (failed.counts !== false && failed.free !== true) used++;
-        if (maxAttempts === 1 || used >= maxAttempts) throw error;
-        waitMs = drawWaitMs(failed, failures, policy, context.random);
-      }
-      if (waitMs === undefined || waitMs >= usableMs(context)) throw error;
-      if (!isAffordable(failed, context)) {
-        context.onBudgetEmpty?.(error);
-        throw error;
-      }
-      onRetry?.({ error, attempt, waitMs });
-      if (waitMs === 0) continue;
-      await clock.sleep(waitMs, signal);
-      // A timer may come late, and what an attempt needs may have grown.
-      if (usableMs(context) <= 0) throw error;
+      repeats ??= new Repeats(policy, context);
+      await repeats.wait(error);
     }
+  }
+}
+
+/** The repeats of one piece of work; without a failure nobody needs them. */
+export class Repeats {
+  readonly #policy: ResolvedRetryPolicy;
+  readonly #context: RetryContext;
+  #failures = 0;
+  /** Failures that count towards `maxAttempts`. */
+  #used = 0;
+
+  constructor(policy: ResolvedRetryPolicy, context: RetryContext) {
+    this.#policy = policy;
+    this.#context = context;
+  }
+
+  /**
+   * Waits until what has failed may be tried again.
+   *
+   * @throws The error, if it may not; or the reason of the signal.
+   */
+  async wait(error: unknown): Promise<void> {
+    const { effect, signal, classify, clock } = this.#context;
+    if (signal?.aborted) throw signal.reason;
+    const failed = classify(error);
+    if (failed === undefined || !failed.temporary) throw error;
+    if (!isSafeToRepeat(effect, failed.delivery)) throw error;
+    const attempt = ++this.#failures;
+    const waitMs = this.#drawWaitMs(failed);
+    if (waitMs === undefined || waitMs >= usableMs(this.#context)) throw error;
+    if (!isAffordable(failed, this.#context)) {
+      this.#context.onBudgetEmpty?.(error);
+      throw error;
+    }
+    this.#context.onRetry?.({ error, attempt, waitMs });
+    if (waitMs === 0) return;
+    await clock.sleep(waitMs, signal);
+    // A timer may come late, and what an attempt needs may have grown.
+    if (usableMs(this.#context) <= 0) throw error;
+  }
+
+  /** Returns the wait in milliseconds, or `undefined` if there is no other attempt. */
+  #drawWaitMs(failed: FailedAttempt): number | undefined {
+    if (failed.repaired === true) return 0;
+    const { maxAttempts } = this.#policy;
+    if (failed.counts !== false && failed.free !== true) this.#used++;
+    if (maxAttempts === 1 || this.#used >= maxAttempts) return undefined;
+    return drawWaitMs(failed, this.#failures, this.#policy, this.#context.random);
   }
 }
 

@@ -37,21 +37,3 @@ Deno.test("OwnController.add() calls back at once where it is aborted already", 
   controller.add(() => calls++);
   assertEquals(calls, 1);
 });
-
-Deno.test("OwnController.guard() settles as its promise does", async () => {
-  const controller = new OwnController();
-  const reason = new Error("no");
-  assertEquals(await controller.guard(Promise.resolve(1)), 1);
-  assertStrictEquals(await assertRejects(() => controller.guard(Promise.reject(reason))), reason);
-  controller.abort("too late for both");
-});
-
-Deno.test("OwnController.guard() rejects with the reason as soon as it is aborted, and before", async () => {
-  const controller = new OwnController();
-  const reason = new Error("ended");
-  const guarded = controller.guard(new Promise<never>(() => {}));
-  controller.abort(reason);
-  assertStrictEquals(await assertRejects(() => guarded), reason);
-  const late = Promise.reject(new Error("nobody may report it"));
-  assertStrictEquals(await assertRejects(() => controller.guard(late)), reason);
-});
