@@ -62,7 +62,12 @@ export type {
   BreakerTransition,
 } from "./src/resilience/breaker_options.ts";
 export { type BudgetOptions, RetryBudget } from "./src/resilience/budget.ts";
-export { type Clock, systemClock, type TimerOptions } from "./src/resilience/clock.ts";
+export {
+  type Clock,
+  systemClock,
+  type TimerOptions,
+  type UndoTimer,
+} from "./src/resilience/clock.ts";
 export { Deadline } from "./src/resilience/deadline.ts";
 export type { GateEvent, QueueOptions, QueueStats } from "./src/resilience/gate_options.ts";
 export {

@@ -214,7 +214,9 @@ export class Attempt implements Copy<ConnectionResult> {
     this.#timedOut = true;
     const message = `The server sent nothing for ${Math.round(ms)} ms`;
     const { effect } = this.#context.request;
-    this.#controller.abort(createClientError("connection_lost", message, { effect, health: "none" }));
+    this.#controller.abort(
+      createClientError("connection_lost", message, { effect, health: "none" }),
+    );
   }
 
   /** Returns a controller of its own, which the end of the execution aborts too. */

@@ -195,7 +195,8 @@ export class Run implements Execution {
       executionId: this.id,
       ...(isFinalLoss && { temporary: false }),
       // What kept a repeat from being sent says less than why there was to be one.
-      ...(LOCAL_REFUSALS.has(endCode) && cause === undefined && { cause: this.#failures?.errorBefore }),
+      ...(LOCAL_REFUSALS.has(endCode) && cause === undefined &&
+        { cause: this.#failures?.errorBefore }),
     });
     const { code } = concluded;
     this.#end(code === "outcome_unknown" || code === "cancelled" ? code : "failed", code);

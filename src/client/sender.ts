@@ -97,7 +97,9 @@ export class Sender implements AttemptOwner {
     const permit = server.gate.tryEnter();
     if (permit === undefined) return this.#enter(sending);
     const lease = server.pool.tryAcquire();
-    return lease === undefined ? this.#acquire(sending, permit) : this.#begin(sending, permit, lease);
+    return lease === undefined
+      ? this.#acquire(sending, permit)
+      : this.#begin(sending, permit, lease);
   }
 
   /** Waits in front of the gate. */

@@ -154,6 +154,7 @@ export class ModernCaller {
 
   /** Fails all calls and waits for their end. */
   async close(): Promise<void> {
+    this.#clocks.close();
     for (const { abort } of this.#exchanges) abort.abort(new WireFault({ kind: "no_answer" }));
     if (this.#exchanges.size === 0) return;
     const idle = new Promise<void>((resolve) => this.#onIdle = resolve);

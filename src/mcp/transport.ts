@@ -99,6 +99,7 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
   }
 
   override async close(): Promise<void> {
+    this.#clocks.close();
     this.#abortAll();
     await super.close();
     // A `fetch` of the user's may not listen to its signal, so this wait has an end.

@@ -33,6 +33,11 @@ export class WireClocks {
     this.#timer = timer;
   }
 
+  /** Leaves no timer behind, once nothing is watched. */
+  close(): void {
+    this.#timer.close();
+  }
+
   /** Aborts a request unless this is undone in time. */
   watchHead(abort: AbortController): () => void {
     const { clock, headersTimeoutMs } = this.#options;

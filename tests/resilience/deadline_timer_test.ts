@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { UndoTimer } from "../../src/resilience/clock.ts";
 import { Deadline } from "../../src/resilience/deadline.ts";
 import { DeadlineTimer } from "../../src/resilience/deadline_timer.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
@@ -136,4 +137,79 @@ Deno.test("F3 DeadlineTimer holds no timer for what never comes, nor because of 
   timer.after(10, () => {})();
   assertEquals(clock.timers, 0);
   undo();
+});
+
+/** A clock whose timers need not keep the process alive, and say whether they do. */
+class ReleasingClock extends FakeClock {
+  /** How many timers were set. */
+  set = 0;
+  /** Whether the newest keeps the process alive. */
+  isKept = false;
+
+  override setTimer(ms: number, callback: () => void): UndoTimer {
+    this.set++;
+    this.isKept = true;
+    const undo: UndoTimer = super.setTimer(ms, callback);
+    undo.keepAlive = (isKept) => this.isKept = isKept;
+    return undo;
+  }
+}
+
+Deno.test("F3 DeadlineTimer uses one timer for calls that follow each other, and holds no process by it", () => {
+  const clock = new ReleasingClock();
+  const timer = new DeadlineTimer(clock);
+  for (let call = 0; call < 100; call++) {
+    const undo = timer.after(10, () => {});
+    assertEquals([clock.isKept, clock.timers], [true, 1]);
+    undo();
+    assertEquals([clock.isKept, clock.timers], [false, 1]);
+  }
+  assertEquals(clock.set, 1);
+});
+
+Deno.test("DeadlineTimer lets a timer that nobody needs run out, and calls nobody back", async () => {
+  const clock = new ReleasingClock();
+  const timer = new DeadlineTimer(clock);
+  const called: string[] = [];
+  timer.after(10, () => called.push("undone"))();
+  await clock.advance(5);
+  timer.after(10, () => called.push("kept"));
+  await clock.advance(5);
+  assertEquals([called, clock.isKept, clock.timers, clock.set], [[], true, 1, 2]);
+  await clock.advance(5);
+  assertEquals([called, clock.timers, clock.set], [["kept"], 0, 2]);
+});
+
+Deno.test("DeadlineTimer sets a new timer for what comes sooner than the one that is left", async () => {
+  const clock = new ReleasingClock();
+  const timer = new DeadlineTimer(clock);
+  const called: number[] = [];
+  timer.after(100, () => called.push(100))();
+  timer.after(10, () => called.push(10));
+  assertEquals([clock.isKept, clock.timers, clock.set], [true, 1, 2]);
+  await clock.advance(200);
+  assertEquals([called, clock.timers], [[10], 0]);
+});
+
+Deno.test("DeadlineTimer.close() leaves no timer, now or once nothing is watched", () => {
+  const clock = new ReleasingClock();
+  const idle = new DeadlineTimer(clock);
+  idle.after(10, () => {})();
+  idle.close();
+  assertEquals(clock.timers, 0);
+  const busy = new DeadlineTimer(clock);
+  const undo = busy.after(10, () => {});
+  busy.close();
+  assertEquals([clock.isKept, clock.timers], [true, 1]);
+  undo();
+  assertEquals(clock.timers, 0);
+});
+
+Deno.test("DeadlineTimer keeps no timer for what undoes the rest from within its own time-out", async () => {
+  const clock = new ReleasingClock();
+  const timer = new DeadlineTimer(clock);
+  const undo = timer.after(20, () => {});
+  timer.after(10, undo);
+  await clock.advance(10);
+  assertEquals(clock.timers, 0);
 });
