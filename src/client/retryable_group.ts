@@ -1,6 +1,6 @@
 import { checkOptions, type OptionRules } from "../errors/misuse.ts";
 import { RETRY_POLICY_RULES } from "../resilience/retry.ts";
-import type { Execution, ExecutionResponse } from "./execution.ts";
+import type { ExecutionResponse } from "./execution.ts";
 import { ClientGroup } from "./group.ts";
 import { EXECUTE_RULES, type RetryExecuteOptions } from "./options.ts";
 import type { JsonObject, JsonValue } from "./ports.ts";

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { OwnController } from "../../src/client/abort.ts";
 
 Deno.test("OwnController.abort() calls back whoever asked, once, after the signal", () => {
