@@ -1,13 +1,12 @@
-import type { Effect } from "../errors/delivery.ts";
 import type { ProgressTracker } from "../progress/tracker.ts";
 import type { Clock } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import type { Priority } from "../resilience/pool_options.ts";
 import type { OwnController } from "./abort.ts";
-import type { FoundOperation } from "./catalog.ts";
 import type { ResolvedGroup, TraceAttempt } from "./config.ts";
 import type { Continuation } from "./continuation.ts";
 import type { ClientEvent } from "./events.ts";
+import type { GroupOperations } from "./group_operations.ts";
 import type { ExecuteOptions } from "./options.ts";
 import type { IdempotencyKey } from "./policy.ts";
 import type { JsonObject } from "./ports.ts";
@@ -34,14 +33,7 @@ export interface GroupContext extends ClientContext {
   /** The group's name. */
   readonly group: string;
   readonly counts: ExecutionCounts;
-  /** Finds an operation, or `undefined` if the group has none of this name. */
-  find(
-    operation: string,
-    mustBeFresh: boolean | undefined,
-    signal: AbortSignal,
-  ): FoundOperation | undefined | Promise<FoundOperation | undefined>;
-  /** Resolves what repeating an operation does. */
-  effectOf(found: FoundOperation, policy: CallPolicy): Effect;
+  readonly operations: GroupOperations;
 }
 
 /** How one execution is made: its group's policy, overruled by its operation's and the call's own. */

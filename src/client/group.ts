@@ -1,23 +1,15 @@
-import type { Effect } from "../errors/delivery.ts";
 import { type ClientError, createClientError } from "../errors/errors.ts";
 import { checkOptions, checkValue } from "../errors/misuse.ts";
 import type { CircuitBreaker } from "../resilience/breaker.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { repeat } from "../resilience/retry.ts";
 import { OwnController, withDeadline } from "./abort.ts";
-import {
-  type CallPolicy,
-  type ClientContext,
-  type GroupContext,
-  inherit,
-  withKey,
-} from "./call.ts";
+import { type ClientContext, type GroupContext, inherit, withKey } from "./call.ts";
 import type { ResolvedGroup } from "./config.ts";
-import { resolveEffect } from "./effect.ts";
 import { checkContinuation, type Continuation } from "./continuation.ts";
+import { GroupOperations } from "./group_operations.ts";
 import type { Execution, ExecutionResponse } from "./execution.ts";
-import type { OperationPolicy } from "./policy.ts";
-import type { JsonObject, JsonValue, OperationDescriptor } from "./ports.ts";
+import type { JsonObject, JsonValue } from "./ports.ts";
 import {
   DESCRIBE_RULES,
   type DescribeOptions,
@@ -53,10 +45,6 @@ export class ClientGroup {
   readonly name: string;
   readonly #group: ResolvedGroup;
   readonly #context: GroupContext;
-  /** How operations are called that have no policy of their own. */
-  readonly #policy: CallPolicy;
-  /** How the others are. */
-  readonly #policies: ReadonlyMap<string, CallPolicy>;
 
   /** Groups are made by their client. */
   constructor(group: ResolvedGroup, context: ClientContext) {
@@ -66,13 +54,8 @@ export class ClientGroup {
       ...context,
       group: group.name,
       counts: createExecutionCounts(),
-      find: (operation, mustBeFresh, signal) => this.#find(operation, mustBeFresh, signal),
-      effectOf: ({ operation, fresh }, policy) => this.#effectOf(operation, fresh, policy),
+      operations: new GroupOperations(group, context.server.catalog),
     };
-    this.#policy = { ...group, priority: "interactive" };
-    this.#policies = new Map(
-      Object.entries(group.operations).map(([name, own]) => [name, inherit(this.#policy, own)]),
-    );
   }
 
   /** Where the group's server stands. */
@@ -115,7 +98,7 @@ export class ClientGroup {
    * @returns The operation's `timeoutMs`, else the group's, in milliseconds.
    */
   timeoutMsOf(operation: string): number {
-    return this.#policyOf(operation)?.timeoutMs ?? this.#group.timeoutMs;
+    return this.#context.operations.policyOf(operation).timeoutMs;
   }
 
   /**
@@ -140,7 +123,7 @@ export class ClientGroup {
    */
   async describe(options: DescribeOptions = {}): Promise<GroupDescription> {
     checkOptions("describe", options, DESCRIBE_RULES);
-    const { server, clock, random } = this.#context;
+    const { server, operations, clock, random } = this.#context;
     const deadline = Deadline.after(options.timeoutMs ?? this.#group.timeoutMs, clock);
     const controller = new AbortController();
     const onTimeout = (): void => {
@@ -156,7 +139,7 @@ export class ClientGroup {
       connectionEnded: false,
       gateIsShut: false,
     };
-    const { operations, ttlMs } = await withDeadline(
+    const { operations: listed, ttlMs } = await withDeadline(
       { controller, signal: options.signal, deadline, timer: server.timer, onTimeout },
       () =>
         repeat(() => server.catalog.list(controller.signal), this.#group, {
@@ -173,11 +156,11 @@ export class ClientGroup {
       name: this.name,
       era: server.era,
       server: server.info,
-      operations: operations.filter(({ name }) => this.#has(name))
-        .map((operation) => {
-          const policy = this.#policyOf(operation.name) ?? {};
-          return { ...operation, effect: this.#effectOf(operation, true, policy) };
-        }),
+      operations: listed.filter(({ name }) => operations.has(name))
+        .map((operation) => ({
+          ...operation,
+          effect: operations.effectOf({ operation, fresh: true }),
+        })),
       ttlMs,
     };
   }
@@ -302,7 +285,7 @@ export class ClientGroup {
     continuation?: Continuation,
   ): Execution {
     checkValue(`start '${operation}'`, "its arguments", args, { type: "object" });
-    const policy = inherit(this.#policies.get(operation) ?? this.#policy, options);
+    const policy = inherit(this.#context.operations.policyOf(operation), options);
     const executionId = policy.executionId ?? crypto.randomUUID();
     const deadline = Deadline.after(policy.timeoutMs, this.#context.clock);
     return new Run({
@@ -321,30 +304,5 @@ export class ClientGroup {
   #hand<T>(execution: Execution): Execution<T> {
     execution.response.catch(() => {});
     return execution as Execution<T>;
-  }
-
-  #find(name: string, mustBeFresh: boolean | undefined, signal: AbortSignal) {
-    if (!this.#has(name)) return undefined;
-    const hinted = this.#group.trustAnnotations && this.#policyOf(name)?.effect === undefined;
-    return this.#context.server.catalog.find(name, mustBeFresh ?? hinted, signal);
-  }
-
-  #has(name: string): boolean {
-    const { include, exclude } = this.#group;
-    return (include === undefined || include.includes(name)) && !exclude.includes(name);
-  }
-
-  #policyOf(name: string): OperationPolicy | undefined {
-    const { operations } = this.#group;
-    return Object.hasOwn(operations, name) ? operations[name] : undefined;
-  }
-
-  #effectOf(
-    operation: OperationDescriptor,
-    fresh: boolean,
-    policy: Pick<OperationPolicy, "effect" | "idempotency">,
-  ): Effect {
-    const configured = policy.effect ?? (policy.idempotency && "idempotent");
-    return resolveEffect(configured, operation, fresh, this.#group.trustAnnotations);
   }
 }

@@ -56,7 +56,7 @@ function conclude(call: Call, error: unknown): unknown {
 }
 
 function find({ context, operation, controller }: Call, mustBeFresh?: true): Sought {
-  return context.find(operation, mustBeFresh, controller.signal);
+  return context.operations.find(operation, mustBeFresh, controller.signal);
 }
 
 /**

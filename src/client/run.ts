@@ -142,7 +142,7 @@ export class Run implements Execution {
     const { context, policy } = this.#call;
     if (this.#found === undefined) {
       this.#found = found;
-      this.#sender.effect = context.effectOf(found, policy);
+      this.#sender.effect = context.operations.effectOf(found, policy);
       if (this.#sender.effect === "safe" && policy.hedge) context.server.hedgeBudget.deposit();
     }
     const { used = 0, why } = this.#failures ?? {};

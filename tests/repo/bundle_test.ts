@@ -23,8 +23,8 @@ const MCP = [...SDK, "eventsource-parser"];
 const CHILD = ["cross-spawn", "isexe", "path-key", "shebang-command", "shebang-regex", "which"];
 
 const BUDGETS: readonly Budget[] = [
-  { entry: `export * from "./mod.ts";`, packages: [], maxBytes: 22_800 },
-  { entry: `export { retry } from "./mod.ts";`, packages: [], maxBytes: 3_300 },
+  { entry: `export * from "./mod.ts";`, packages: [], maxBytes: 23_400 },
+  { entry: `export { retry } from "./mod.ts";`, packages: [], maxBytes: 3_330 },
   { entry: `export * from "./src/edge/mod.ts";`, packages: [], maxBytes: 8_192 },
   { entry: `export * from "./src/executions/mod.ts";`, packages: [], maxBytes: 3_000 },
   { entry: `export * from "./src/mcp/mod.ts";`, packages: MCP, maxBytes: 113_000 },
