@@ -87,18 +87,20 @@ export async function waitAtMost(
   undo();
 }
 
+/** Deno, Node and Bun return an object; browsers and Workers a number. */
+type RuntimeTimer = number | { ref(): unknown; unref(): unknown };
+
 /** The clock of the runtime. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
   setTimer(ms, callback, options) {
-    const timer: unknown = setTimeout(callback, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
+    const waitMs = Math.min(Math.max(ms, 0), MAX_TIMER_MS);
+    const timer = setTimeout(callback, waitMs) as RuntimeTimer;
     const undo: UndoTimer = () => clearTimeout(timer as number);
-    // Deno, Node and Bun return an object; browsers and Workers a number.
     if (typeof timer === "object") {
-      const { unref, ref } = timer as { unref(): void; ref(): void };
-      undo.keepAlive = (isKept) => void (isKept ? ref : unref).call(timer);
-      if (options?.keepAlive === false) undo.keepAlive(false);
+      undo.keepAlive = (isKept) => void (isKept ? timer.ref() : timer.unref());
+      if (options?.keepAlive === false) timer.unref();
     }
     return undo;
   },
