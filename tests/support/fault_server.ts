@@ -65,7 +65,7 @@ export function startFaultServer(options: FaultServerOptions): FaultServer {
   const sockets = new Set<Deno.Conn>();
   let open = 0;
   let ended = false;
-  const defaults = createHandlers(options);
+  const defaults = createDefaults(options);
   const pick = (name: string): FaultHandler | undefined => {
     const handler = options.handlers?.[name] ?? defaults[name];
     return handler && (async (exchange) => {
@@ -104,7 +104,10 @@ export function startFaultServer(options: FaultServerOptions): FaultServer {
   };
 }
 
-function createHandlers({ era, session = true }: FaultServerOptions): Record<string, FaultHandler> {
+/** How a server answers where its options say nothing, by method. */
+export function createDefaults(
+  { era, session = true }: FaultServerOptions,
+): Record<string, FaultHandler> {
   const json = ({ answer, id }: FaultExchange, result: string, headers?: string) =>
     answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${result}}`, headers);
   const shared: Record<string, FaultHandler> = {
