@@ -18,7 +18,9 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const EVERYTHING = "npm:@modelcontextprotocol/server-everything@2026.8.31";
 const FILESYSTEM = "npm:@modelcontextprotocol/server-filesystem@2026.8.31";
 const PROXY = "npm:mcp-proxy@6.7.19";
-const START_MS = 20_000;
+const MEMORY = "npm:@modelcontextprotocol/server-memory@2026.8.31";
+const GATEWAY = "npm:supergateway@4.0.0";
+const START_MS = 30_000;
 
 /** The reference server over stdio: legacy, progress, elicitation. */
 export function everythingCommand(): StdioPeer {
@@ -42,15 +44,44 @@ export async function startEverything(options: { port?: number } = {}): Promise<
 
 /** Starts the filesystem server behind `mcp-proxy`: both eras on one port, or only the legacy one. */
 export async function startFilesystemProxy(
-  options: { legacyOnly?: boolean; folder: string },
+  options: { legacyOnly?: boolean; folder: string; port?: number },
 ): Promise<Peer> {
-  const port = findPort();
-  const { command, args } = filesystemCommand(options.folder);
+  return await startProxy(filesystemCommand(options.folder), options);
+}
+
+/** Starts `mcp-proxy` in front of a server over stdio: both eras on one port, or only the legacy one. */
+export async function startProxy(
+  { command, args }: StdioPeer,
+  options: { legacyOnly?: boolean; port?: number } = {},
+): Promise<Peer> {
+  const port = options.port ?? findPort();
   const flags = options.legacyOnly ? ["--no-modern"] : [];
   return await start([
     ...["run", "-A", PROXY, "--host", "127.0.0.1", "--port", String(port), ...flags],
     ...["--", command, ...args],
   ], port);
+}
+
+/** Starts the memory server behind `supergateway`: legacy, no sessions, a child for each request. */
+export async function startMemoryGateway(
+  options: { file: string; port?: number },
+): Promise<Peer> {
+  const port = options.port ?? findPort();
+  return await start(
+    [
+      ...["run", "-A", GATEWAY, "--stdio", `${Deno.execPath()} run -A ${MEMORY}`],
+      ...["--outputTransport", "streamableHttp", "--port", String(port)],
+    ],
+    port,
+    { MEMORY_FILE_PATH: options.file },
+  );
+}
+
+/** Starts the demo server in a process of its own: both eras. */
+export async function startDemo(options: { port?: number } = {}): Promise<Peer> {
+  const port = options.port ?? findPort();
+  const server = new URL("examples/demo_server.ts", import.meta.resolve("../../")).pathname;
+  return await start(["run", "-A", server, String(port)], port);
 }
 
 /** Returns a port that was free a moment ago. */
