@@ -16,14 +16,20 @@ export class ChildTransport implements Transport {
   #delivered: Promise<void> = Promise.resolve();
   #spawned = false;
   #exited = false;
+  #ended = false;
 
   constructor(server: StdioServerParameters) {
     this.#child = new StdioClientTransport(server);
     this.#child.onmessage = (message) => this.#queue(() => this.onmessage?.(message));
-    this.#child.onerror = (error) => this.onerror?.(error);
+    this.#child.onerror = (error) => {
+      this.onerror?.(error);
+      // A child that writes a message that is too long is given up right after this. The SDK tells only
+      // of its exit, which may be seconds away.
+      queueMicrotask(() => this.#spawned && this.#child.pid === null && this.#end());
+    };
     this.#child.onclose = () => {
       this.#exited = true;
-      this.#queue(() => this.onclose?.());
+      this.#end();
     };
   }
 
@@ -60,6 +66,12 @@ export class ChildTransport implements Transport {
   async close(): Promise<void> {
     await this.#child.close();
     await this.#delivered;
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#queue(() => this.onclose?.());
   }
 
   #queue(deliver: () => void): void {

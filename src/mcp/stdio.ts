@@ -75,6 +75,14 @@ export interface StdioConnectorOptions {
    */
   readonly era?: "auto" | "legacy";
   /**
+   * The longest message that is read, in bytes, >= 1; what has arrived of the next one counts with it.
+   * A longer one ends the child, and every call on its connection with `connection_lost`; `Infinity`
+   * reads everything.
+   *
+   * @default {10485760}
+   */
+  readonly maxAnswerBytes?: number;
+  /**
    * Answers what the server asks for while it runs an operation: forms, pages to visit, language
    * models, folders. Meanwhile the execution keeps its place on the connection, one of `poolSize`.
    *
@@ -91,6 +99,7 @@ const RULES: OptionRules<StdioConnectorOptions> = {
   stderr: { oneOf: ["inherit", "ignore"] },
   name: { type: "string" },
   era: { preset: "auto", oneOf: ["auto", "legacy"] },
+  maxAnswerBytes: { preset: 10 * 2 ** 20, min: 1, integer: true },
   input: { preset: {}, type: "object" },
 };
 /** A server that is silent for so long on the question for its era is a legacy one. */
@@ -102,6 +111,7 @@ const PROBE_TIMEOUT_MS = 15_000;
  * @param options Which program to run.
  * @returns A connector for the configuration of an `AutoMCPClient`.
  * @throws {TypeError} If an option is unknown, missing or malformed.
+ * @throws {RangeError} If `maxAnswerBytes` is below 1 or not whole.
  *
  * @example A program with a variable of its own
  * ```ts
@@ -117,8 +127,8 @@ const PROBE_TIMEOUT_MS = 15_000;
  */
 export function createStdioConnector(options: StdioConnectorOptions): Connector {
   const act = "create a stdio connector";
-  const { command, name = command, era, input } = resolveOptions<
-    StdioConnectorOptions,
+  const { command, name = command, era, input, maxAnswerBytes } = resolveOptions<
+    StdioConnectorOptions & Required<Pick<StdioConnectorOptions, "maxAnswerBytes">>,
     StdioConnectorOptions
   >(act, options, RULES);
   const handlers = { ...input };
@@ -134,6 +144,7 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
       ...(options.env !== undefined && { env: { ...options.env } }),
       ...(options.cwd !== undefined && { cwd: options.cwd }),
       stderr: options.stderr ?? "inherit",
+      maxBufferSize: maxAnswerBytes,
     });
     try {
       const probeTimeoutMs = Math.min(PROBE_TIMEOUT_MS, limits.deadline.remainingMs() / 2);

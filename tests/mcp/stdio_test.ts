@@ -5,9 +5,11 @@ import { attempt, failureOf, limits, request } from "./support.ts";
 
 const SERVER = new URL("../support/stdio_server.ts", import.meta.url).pathname;
 
-function createConnector(...flags: string[]) {
-  return createStdioConnector({ command: Deno.execPath(), args: ["run", SERVER, ...flags] });
-}
+const small = (...flags: string[]) => ({
+  command: Deno.execPath(),
+  args: ["run", SERVER, ...flags],
+});
+const createConnector = (...flags: string[]) => createStdioConnector(small(...flags));
 
 Deno.test("Connection.closed and the call tell at once that the child exited", async () => {
   const connection = await createConnector().connect(limits());
@@ -17,6 +19,31 @@ Deno.test("Connection.closed and the call tell at once that the child exited", a
   const late = await failureOf(connection.execute(request("pid"), attempt()));
   assertEquals([late.code, late.delivery], ["connection_lost", "not_sent"]);
   await connection.close();
+});
+
+Deno.test("maxAnswerBytes: a line that is longer ends the child, and at once the call", async () => {
+  const connector = createStdioConnector({ ...small(), maxAnswerBytes: 2 ** 20 });
+  const connection = await connector.connect(limits());
+  const { content } = await connection.execute(request("pid"), attempt());
+  const error = await failureOf(connection.execute(request("flood"), attempt()));
+  assertEquals([error.code, error.delivery], ["connection_lost", "unknown"]);
+  assert(connection.closed.aborted);
+  await connection.close();
+  await poll(() => !isAlive(Number(content[0]?.["text"])));
+});
+
+Deno.test("maxAnswerBytes: counts a message to its end", async () => {
+  const text = request("text", { length: 1_000 });
+  const answer = { jsonrpc: "2.0", id: 2, result: { content: [{ type: "text", text: "" }] } };
+  const maxAnswerBytes = 1_000 + JSON.stringify(answer).length + "\n".length;
+  const connection = await createStdioConnector({ ...small(), maxAnswerBytes }).connect(limits());
+  assertEquals((await connection.execute(text, attempt())).status, "success");
+  await connection.close();
+  const shorter = createStdioConnector({ ...small(), maxAnswerBytes: maxAnswerBytes - 1 });
+  const tighter = await shorter.connect(limits());
+  const error = await failureOf(tighter.execute(text, attempt()));
+  assertEquals([error.code, error.delivery], ["connection_lost", "unknown"]);
+  await tighter.close();
 });
 
 Deno.test("Connection.execute() loses no progress that comes with the result", async () => {
@@ -86,6 +113,13 @@ Deno.test("createStdioConnector() refuses what it cannot use", () => {
     TypeError,
     "did you mean 'args'?",
   );
+  for (const maxAnswerBytes of [0, 1.5, NaN]) {
+    assertThrows(
+      () => createStdioConnector({ command: "a", maxAnswerBytes }),
+      RangeError,
+      "'maxAnswerBytes' must be an integer >= 1",
+    );
+  }
   assertThrows(
     () => createStdioConnector({ command: "a", era: "old" } as never),
     TypeError,

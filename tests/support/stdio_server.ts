@@ -1,7 +1,8 @@
 /**
  * A small legacy MCP server over stdio. Tools: `add`, `count` and `cut` as the demo server has them,
  * but that `cut` ends the process; `exit` ends it at once, `burst` writes its progress and its result
- * at once, `pid` answers with the process id. With `--exit-on-probe` it ends as soon as it is asked
+ * at once, `flood` writes a line of 64 MiB, `text` answers with as many characters as it is asked for,
+ * `pid` answers with the process id. With `--exit-on-probe` it ends as soon as it is asked
  * something before the handshake, as some servers do; with `--log=FILE` it writes down all messages
  * that it gets.
  */
@@ -90,6 +91,17 @@ async function handle(message: Message): Promise<void> {
         ...[1, 2, 3].map((step) => progress(message, step, 3)),
         { id, result: text("done") },
       );
+    case "flood": {
+      const bytes = new Uint8Array(2 ** 20).fill(120);
+      for (let mebibyte = 0; mebibyte < 64; mebibyte++) {
+        for (let start = 0; start < bytes.length;) {
+          start += await Deno.stdout.write(bytes.subarray(start));
+        }
+      }
+      return;
+    }
+    case "text":
+      return answer(text("x".repeat(args["length"]!)));
     case "pid":
       return answer(text(String(Deno.pid)));
     default:
