@@ -73,7 +73,7 @@ export function createDemoServer(): DemoServer {
         title: "Count",
         description: "Counts up to a number and reports each step; stops when it is cancelled.",
         inputSchema: z.object({
-          steps: z.int().min(0).max(10_000).default(10),
+          steps: z.int().min(0).max(20_000).default(10),
           delayMs: z.int().min(0).max(60_000).default(200),
         }),
         outputSchema: z.object({ counted: z.int() }),
@@ -247,7 +247,7 @@ async function countTo(
   { mcpReq: { _meta, signal, notify } }: ServerContext,
 ): Promise<number> {
   for (let step = 1; step <= steps; step++) {
-    await sleep(delayMs, signal);
+    if (delayMs > 0) await sleep(delayMs, signal);
     if (signal.aborted) return step - 1;
     if (_meta?.progressToken !== undefined) {
       await notify({
