@@ -11,6 +11,9 @@ const RESULT: ConnectionResult = { status: "success", content: [] };
 /** Returns the connector; its list stays fresh. */
 export function createConnector(): Connector {
   const names = [ANSWER, HANG];
+  // As a real connection does: what nobody could settle any more, the runtime would let go of.
+  const hanging: unknown[] = [];
+  const hang = (): Promise<never> => new Promise((resolve) => void hanging.push(resolve));
   const connect = (): Promise<Connection> =>
     Promise.resolve({
       era: "modern",
@@ -28,8 +31,7 @@ export function createConnector(): Connector {
           })),
           ttlMs: Infinity,
         }),
-      execute: ({ operation: { name } }) =>
-        name === HANG ? new Promise<never>(() => {}) : Promise.resolve(RESULT),
+      execute: ({ operation: { name } }) => name === HANG ? hang() : Promise.resolve(RESULT),
       check: () => Promise.resolve(),
       close: () => Promise.resolve(),
     });

@@ -97,15 +97,15 @@ export function createGuard(timeoutMs: number = TIMEOUT_MS): Guard {
         end(false);
         reject(signal.reason);
       };
-      controller.add(onAbort);
+      controller.addEventListener("abort", onAbort);
       fn(signal).then((value) => {
         if (signal.aborted) return;
-        controller.delete(onAbort);
+        controller.removeEventListener("abort", onAbort);
         end(true);
         resolve(value);
       }, (error) => {
         if (signal.aborted) return;
-        controller.delete(onAbort);
+        controller.removeEventListener("abort", onAbort);
         end(false);
         reject(error);
       });

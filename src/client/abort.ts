@@ -1,3 +1,4 @@
+import type { AbortSource } from "../resilience/abort_source.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import type { DeadlineTimer } from "../resilience/deadline_timer.ts";
 
@@ -5,7 +6,7 @@ import type { DeadlineTimer } from "../resilience/deadline_timer.ts";
  * Settles as a promise does, or rejects with the signal's reason as soon as that is aborted. What the
  * promise does later is its owner's business; its rejection is not reported as unhandled.
  */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function abortable<T>(promise: Promise<T>, signal: AbortSource): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);
     if (signal.aborted) abort();
@@ -16,31 +17,54 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
 }
 
 /**
- * An abort controller that tells its own side without a listener: one listener of a signal takes
- * longer than all promises of an attempt on Bun, and holds 300 bytes on Node.
+ * Ends an execution or an attempt. To its own side it is an abort source itself; a signal is made only
+ * for who asks for one: a signal holds 600 bytes on Node, a listener of it 300 more, and on Bun one
+ * takes longer than all promises of an attempt.
  */
-export class OwnController extends AbortController {
+export class OwnController implements AbortSource {
+  #aborted = false;
+  #reason: unknown;
+  /** Unset until somebody asks for a signal. */
+  #controller: AbortController | undefined;
   /** Unset until there is one. */
-  #onAbort: (() => void)[] | undefined;
+  #listeners: (() => void)[] | undefined;
 
-  /** Aborts the signal, then calls back whoever asked for it. */
-  override abort(reason?: unknown): void {
-    if (this.signal.aborted) return;
-    super.abort(reason);
-    for (const onAbort of this.#onAbort?.slice() ?? []) onAbort();
+  get aborted(): boolean {
+    return this.#aborted;
   }
 
-  /** Calls back once it is aborted; at once if it is already. */
-  add(onAbort: () => void): void {
-    if (this.signal.aborted) return onAbort();
-    if (this.#onAbort === undefined) this.#onAbort = [onAbort];
-    else this.#onAbort.push(onAbort);
+  get reason(): unknown {
+    return this.#reason;
   }
 
-  /** Undoes {@linkcode add}. */
-  delete(onAbort: () => void): void {
-    const place = this.#onAbort?.indexOf(onAbort) ?? -1;
-    if (place >= 0) this.#onAbort?.splice(place, 1);
+  /** A signal that is aborted with it. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Aborts the signal, then tells its own side; only the first abort counts. */
+  abort(reason: unknown): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    for (const listener of this.#listeners?.slice() ?? []) listener();
+  }
+
+  /** Calls back once it is aborted. */
+  addEventListener(_type: "abort", listener: () => void): void {
+    if (this.#listeners === undefined) this.#listeners = [listener];
+    else this.#listeners.push(listener);
+  }
+
+  /** Undoes {@linkcode addEventListener}. */
+  removeEventListener(_type: "abort", listener: () => void): void {
+    const place = this.#listeners?.indexOf(listener) ?? -1;
+    if (place >= 0) this.#listeners?.splice(place, 1);
   }
 }
 

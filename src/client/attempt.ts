@@ -72,7 +72,7 @@ export class Attempt implements Copy<ConnectionResult> {
   readonly #controller: OwnController;
   #resolve!: (result: ConnectionResult) => void;
   #reject!: (reason: unknown) => void;
-  readonly #onAbort = (): void => this.#fail(this.#controller.signal.reason);
+  readonly #onAbort = (): void => this.#fail(this.#controller.reason);
   #undoFollow: (() => void) | undefined;
   /** Unset as long as there is nothing to measure. */
   #clocks: AttemptClocks | undefined;
@@ -94,7 +94,8 @@ export class Attempt implements Copy<ConnectionResult> {
     const isLimited = timeoutMs < remainingMs || idleTimeoutMs < remainingMs;
     this.#controller = hedged || isLimited ? this.#follow() : context.controller;
     if (isLimited) this.#startClocks();
-    this.#controller.add(this.#onAbort);
+    this.#controller.addEventListener("abort", this.#onAbort);
+    if (this.#controller.aborted) this.#onAbort();
     this.#run();
   }
 
@@ -113,32 +114,25 @@ export class Attempt implements Copy<ConnectionResult> {
     this.#controller.abort(createClientError("cancelled", "Another copy of the request won"));
   }
 
+  /** Holds little while it waits: what a suspended function uses is held for as long. */
   async #run(): Promise<void> {
-    const { server, request, lease } = this.#context;
-    const { signal } = this.#controller;
     let result: ConnectionResult;
     try {
-      signal.throwIfAborted();
-      result = await this.#send(signal);
+      result = await this.#send();
     } catch (thrown) {
-      const { effect, operation } = request;
-      const action = `execute '${operation.name}'`;
-      const error = toBoundaryError(thrown, { action, effect, signal, code: "internal" });
-      server.judgeLease(lease, error, this.#timedOut);
-      lease.release();
-      return this.#fail(error);
+      return this.#giveUp(thrown);
     }
-    lease.noteAnswer();
-    lease.release();
-    if (this.#ended) return;
-    this.#end("executed", "answered", result.status);
-    this.#resolve(result);
+    this.#succeed(result);
   }
 
-  #send(signal: AbortSignal): Promise<ConnectionResult> {
+  #send(): Promise<ConnectionResult> {
     const { owner, server, request, state, lease, deadline } = this.#context;
+    const controller = this.#controller;
+    if (controller.aborted) throw controller.reason;
     const options: AttemptOptions = {
-      signal,
+      get signal() {
+        return controller.signal;
+      },
       deadline,
       onProgress: (report) => {
         this.#clocks?.noteReport();
@@ -161,13 +155,32 @@ export class Attempt implements Copy<ConnectionResult> {
       : resume(lease.value, state, request, options);
   }
 
+  #succeed(result: ConnectionResult): void {
+    const { lease } = this.#context;
+    lease.noteAnswer();
+    lease.release();
+    if (this.#ended) return;
+    this.#end("executed", "answered", result.status);
+    this.#resolve(result);
+  }
+
+  #giveUp(thrown: unknown): void {
+    const { server, request: { effect, operation }, lease } = this.#context;
+    const { aborted, reason } = this.#controller;
+    const action = `execute '${operation.name}'`;
+    const error = aborted ? reason : toBoundaryError(thrown, { action, effect, code: "internal" });
+    server.judgeLease(lease, error, this.#timedOut);
+    lease.release();
+    this.#fail(error);
+  }
+
   #fail(error: unknown): void {
     if (this.#ended) return;
     let delivery: Delivery = "unknown";
     let health: HealthEvidence = "none";
     let code: ErrorCode | undefined;
     let retryAfterMs: number | undefined;
-    if (isClientError(error) && (!this.#controller.signal.aborted || this.#timedOut)) {
+    if (isClientError(error) && (!this.#controller.aborted || this.#timedOut)) {
       ({ delivery, code, retryAfterMs } = error);
       health = healthOf(error);
     }
@@ -186,7 +199,7 @@ export class Attempt implements Copy<ConnectionResult> {
     this.#ended = true;
     this.#clocks?.stop();
     this.#undoFollow?.();
-    this.#controller.delete(this.#onAbort);
+    this.#controller.removeEventListener("abort", this.#onAbort);
     const { owner, server, state, permit, request: { operation } } = this.#context;
     const startedMs = this.#startedMs + (this.#clocks?.pausedMs ?? 0);
     const elapsedMs = Math.max(0, server.clock.now() - startedMs);
@@ -223,9 +236,10 @@ export class Attempt implements Copy<ConnectionResult> {
   #follow(): OwnController {
     const { controller } = this.#context;
     const own = new OwnController();
-    const stop = (): void => own.abort(controller.signal.reason);
-    controller.add(stop);
-    this.#undoFollow = () => controller.delete(stop);
+    const stop = (): void => own.abort(controller.reason);
+    if (controller.aborted) stop();
+    controller.addEventListener("abort", stop);
+    this.#undoFollow = () => controller.removeEventListener("abort", stop);
     return own;
   }
 }

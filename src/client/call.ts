@@ -80,3 +80,9 @@ export function withKey(
   if (idempotency?.place !== "argument") return args;
   return { [idempotency.name]: executionId, ...args };
 }
+
+/** Returns an id that is unique in the world. */
+export function createExecutionId(): string {
+  // Node puts it together of twenty strings and holds them all; this makes it one, which is the same.
+  return crypto.randomUUID().toLowerCase();
+}

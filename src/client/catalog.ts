@@ -1,4 +1,5 @@
 import type { ArgumentIssue } from "../errors/errors.ts";
+import type { AbortSource } from "../resilience/abort_source.ts";
 import type { Clock } from "../resilience/clock.ts";
 import { abortable } from "./abort.ts";
 import type { JsonObject, OperationDescriptor, OperationList } from "./ports.ts";
@@ -30,7 +31,7 @@ export interface FoundOperation {
 /** The operations of one server: loaded once for all who ask at the same time, kept while fresh. */
 export interface OperationCatalog {
   /** Returns the list, loading it if it is missing or no longer fresh. */
-  list(signal: AbortSignal): Promise<LoadedList>;
+  list(signal: AbortSource): Promise<LoadedList>;
   /**
    * Finds an operation, at once unless a list must be loaded for it. A list that is no longer fresh is good enough to find it, but not to say that
    * it does not exist.
@@ -43,7 +44,7 @@ export interface OperationCatalog {
   find(
     name: string,
     mustBeFresh: boolean,
-    signal: AbortSignal,
+    signal: AbortSource,
   ): FoundOperation | undefined | Promise<FoundOperation | undefined>;
   /**
    * Takes note that the server's list has changed: the next who asks gets a new one. If that cannot be
@@ -98,7 +99,7 @@ export function createCatalog(
     return started;
   };
 
-  const reload = async (signal: AbortSignal): Promise<void> => {
+  const reload = async (signal: AbortSource): Promise<void> => {
     const joined = loading ??= start();
     joined.waiting++;
     try {

@@ -4,7 +4,13 @@ import type { CircuitBreaker } from "../resilience/breaker.ts";
 import { Deadline } from "../resilience/deadline.ts";
 import { repeat } from "../resilience/retry.ts";
 import { OwnController, withDeadline } from "./abort.ts";
-import { type ClientContext, type GroupContext, inherit, withKey } from "./call.ts";
+import {
+  type ClientContext,
+  createExecutionId,
+  type GroupContext,
+  inherit,
+  withKey,
+} from "./call.ts";
 import type { ResolvedGroup } from "./config.ts";
 import { checkContinuation, type Continuation } from "./continuation.ts";
 import { GroupOperations } from "./group_operations.ts";
@@ -286,7 +292,7 @@ export class ClientGroup {
   ): Execution {
     checkValue(`start '${operation}'`, "its arguments", args, { type: "object" });
     const policy = inherit(this.#context.operations.policyOf(operation), options);
-    const executionId = policy.executionId ?? crypto.randomUUID();
+    const executionId = policy.executionId ?? createExecutionId();
     const deadline = Deadline.after(policy.timeoutMs, this.#context.clock);
     return new Run({
       context: this.#context,

@@ -1,4 +1,5 @@
 import type { Effect } from "../errors/delivery.ts";
+import type { AbortSource } from "../resilience/abort_source.ts";
 import { type CallPolicy, inherit } from "./call.ts";
 import type { FoundOperation, OperationCatalog } from "./catalog.ts";
 import type { ResolvedGroup } from "./config.ts";
@@ -37,7 +38,7 @@ export class GroupOperations {
   find(
     name: string,
     mustBeFresh: boolean | undefined,
-    signal: AbortSignal,
+    signal: AbortSource,
   ): ReturnType<OperationCatalog["find"]> {
     if (!this.has(name)) return undefined;
     const hinted = this.#group.trustAnnotations && this.policyOf(name).effect === undefined;

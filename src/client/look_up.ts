@@ -51,12 +51,12 @@ function accept(
 }
 
 function conclude(call: Call, error: unknown): unknown {
-  if (call.controller.signal.aborted) return error;
+  if (call.controller.aborted) return error;
   return concludeError(asClientError(error), { delivery: "not_sent" });
 }
 
 function find({ context, operation, controller }: Call, mustBeFresh?: true): Sought {
-  return context.operations.find(operation, mustBeFresh, controller.signal);
+  return context.operations.find(operation, mustBeFresh, controller);
 }
 
 /**

@@ -20,16 +20,14 @@ import { concludeExecution } from "./verdict.ts";
  * progress ▸ retry and budget ▸ look-up and validation ▸ gate (breaker, limiter, queue) ▸ lease ▸
  * hedge ▸ attempt ▸ verdict.
  */
-export class Run implements Execution {
-  readonly id: string;
-  readonly operation: string;
+export class Run implements Execution, Timed {
   readonly response: Promise<ExecutionResponse>;
   readonly #call: Call;
   readonly #startedMs: number;
   readonly #startedWallMs: number;
   readonly #sender: Sender;
-  /** What happens at the deadline. */
-  readonly #expiry: Timed;
+  /** Its deadline, on the clock of all timers. */
+  readonly atMs: number;
   /** Follows the caller's signal; unset without one. */
   readonly #onCallerAbort: (() => void) | undefined;
   /** Unset if nobody listens, so that no event is made. */
@@ -45,8 +43,6 @@ export class Run implements Execution {
     const { executionId, operation, context, policy, controller, deadline } = call;
     const { group, clock, tracker, counts, onEvent, server, running } = context;
     const { trace, signal } = policy;
-    this.id = executionId;
-    this.operation = operation;
     this.#call = call;
     this.#startedMs = clock.now();
     this.#startedWallMs = clock.wall();
@@ -55,7 +51,7 @@ export class Run implements Execution {
       this.#emit = (event) => onEvent({ ...shared, atMs: clock.wall(), ...event } as ClientEvent);
     }
     this.#sender = new Sender(call, this.#emit);
-    this.#expiry = { atMs: deadline.atMsOn(clock), onTimeout: () => this.#expire() };
+    this.atMs = deadline.atMsOn(clock);
     running.add(this);
     tracker.startOperation(executionId);
     server.budget.deposit();
@@ -67,9 +63,17 @@ export class Run implements Execution {
       if (signal.aborted) this.#onCallerAbort();
       signal.addEventListener("abort", this.#onCallerAbort, { once: true });
     }
-    if (this.#expiry.atMs <= this.#startedMs) this.#expire();
-    server.timer.add(this.#expiry);
+    if (this.atMs <= this.#startedMs) this.onTimeout();
+    server.timer.add(this);
     this.response = this.#settle();
+  }
+
+  get id(): string {
+    return this.#call.executionId;
+  }
+
+  get operation(): string {
+    return this.#call.operation;
   }
 
   get group(): string {
@@ -107,32 +111,27 @@ export class Run implements Execution {
 
   #abort(code: ErrorCode, message: string, cause?: unknown): void {
     const { controller } = this.#call;
-    if (controller.signal.aborted) return;
+    if (controller.aborted) return;
     const { delivery } = this.#sender;
     this.#endedBy = createClientError(code, message, { delivery, cause });
     controller.abort(this.#endedBy);
   }
 
   async #settle(): Promise<ExecutionResponse> {
-    const { signal } = this.#call.controller;
     let result: ConnectionResult | undefined;
-    try {
-      while (result === undefined) {
-        signal.throwIfAborted();
-        try {
-          result = await this.#attempt();
-        } catch (error) {
-          await this.#wait(error);
-        }
+    while (result === undefined) {
+      try {
+        result = await this.#attempt();
+      } catch (error) {
+        await this.#wait(error);
       }
-    } catch (error) {
-      throw this.#fail(error);
     }
     return this.#succeed(result);
   }
 
   #attempt(): Promise<ConnectionResult> {
-    const { context: { server }, policy } = this.#call;
+    const { context: { server }, controller, policy } = this.#call;
+    if (controller.aborted) throw controller.reason;
     if (policy.failFast) server.gate.refuseIfShut();
     const found = this.#found ?? lookUp(this.#call);
     return found instanceof Promise ? found.then((found) => this.#send(found)) : this.#send(found);
@@ -149,15 +148,21 @@ export class Run implements Execution {
     return this.#sender.send(found.operation, Math.max(1, policy.maxAttempts - used), why);
   }
 
+  /** Waits until there may be another attempt, or throws what the caller gets to see. */
   async #wait(error: unknown): Promise<void> {
-    const found = this.#found;
-    const told = found === undefined ? error : await tellApart(error, found, this.#call);
-    if (told !== error) this.#sender.noteNotExecuted();
-    this.#failures ??= new Failures(this.#call, this.#sender, this.#emit);
-    await this.#failures.wait(told);
+    try {
+      const found = this.#found;
+      const told = found === undefined ? error : await tellApart(error, found, this.#call);
+      if (told !== error) this.#sender.noteNotExecuted();
+      this.#failures ??= new Failures(this.#call, this.#sender, this.#emit);
+      await this.#failures.wait(told);
+    } catch (final) {
+      throw this.#fail(final);
+    }
   }
 
-  #expire(): void {
+  /** Ends the execution because its time is over. */
+  onTimeout(): void {
     const message = `'${this.operation}' did not end by its deadline`;
     this.#abort("deadline_exceeded", message, this.#failures?.lastError);
   }
@@ -180,10 +185,10 @@ export class Run implements Execution {
 
   /** Returns what the caller gets to see, after the last event that tells the same. */
   #fail(error: unknown): unknown {
-    const { signal } = this.#call.controller;
-    if (signal.aborted && this.#endedBy === undefined) {
+    const { controller } = this.#call;
+    if (controller.aborted && this.#endedBy === undefined) {
       this.#end("cancelled", "aborted");
-      return signal.reason;
+      return controller.reason;
     }
     const ended = asClientError(this.#endedBy ?? error);
     const { code: endCode, cause } = ended;
@@ -207,7 +212,7 @@ export class Run implements Execution {
     const { context: { counts, running, server, tracker }, policy: { signal } } = this.#call;
     const { delivery, effect } = this.#sender;
     this.#sender.forget();
-    server.timer.delete(this.#expiry);
+    server.timer.delete(this);
     if (this.#onCallerAbort) signal?.removeEventListener("abort", this.#onCallerAbort);
     running.delete(this);
     counts.running--;

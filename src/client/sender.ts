@@ -91,8 +91,8 @@ export class Sender implements AttemptOwner {
     attemptsLeft: number,
     why: AttemptReason | undefined,
   ): Promise<ConnectionResult> {
-    const { context: { server }, controller: { signal } } = this.#call;
-    if (signal.aborted) return Promise.reject(signal.reason);
+    const { context: { server }, controller } = this.#call;
+    if (controller.aborted) return Promise.reject(controller.reason);
     const sending = { operation, attemptsLeft, why };
     const permit = server.gate.tryEnter();
     if (permit === undefined) return this.#enter(sending);
@@ -104,7 +104,7 @@ export class Sender implements AttemptOwner {
 
   /** Waits in front of the gate. */
   async #enter(sending: Sending): Promise<ConnectionResult> {
-    const { context: { server }, controller: { signal }, deadline, operation, policy } = this.#call;
+    const { context: { server }, controller: signal, deadline, operation, policy } = this.#call;
     const { priority, failFast } = policy;
     const permit = await server.gate.enter({ operation, deadline, signal, priority, failFast });
     return await this.#acquire(sending, permit);
@@ -112,11 +112,12 @@ export class Sender implements AttemptOwner {
 
   /** Waits for a connection. */
   async #acquire(sending: Sending, permit: number): Promise<ConnectionResult> {
-    const { context: { server }, controller: { signal }, deadline } = this.#call;
+    const { context: { server }, controller, deadline } = this.#call;
     let lease: ManagedResource<Connection>;
     try {
-      signal.throwIfAborted();
-      lease = server.pool.tryAcquire() ?? await server.pool.acquire({ signal, deadline });
+      if (controller.aborted) throw controller.reason;
+      lease = server.pool.tryAcquire() ??
+        await server.pool.acquire({ signal: controller.signal, deadline });
     } catch (error) {
       server.gate.leave(permit);
       throw error;
@@ -161,9 +162,9 @@ export class Sender implements AttemptOwner {
 
   /** Sends another copy, if nobody has to wait for that. */
   #startCopy(sending: Sending, afterMs: number): Attempt | undefined {
-    const { context: { server }, controller: { signal }, deadline } = this.#call;
+    const { context: { server }, controller, deadline } = this.#call;
     const { gate, pool, hedgeBudget } = server;
-    if (!this.#mayHedge || !this.canSend || signal.aborted || !gate.isFree) return undefined;
+    if (!this.#mayHedge || !this.canSend || controller.aborted || !gate.isFree) return undefined;
     if (deadline.remainingMs() <= gate.estimates.p50Ms(sending.operation.name)) return undefined;
     const lease = hedgeBudget.tokens >= 1 ? pool.tryAcquire() : undefined;
     if (lease === undefined) return undefined;
@@ -191,7 +192,14 @@ export class Sender implements AttemptOwner {
     const state = this.continuation?.state;
     const hasAllTime = this.#effect === "unsafe" || state !== undefined;
     return new Attempt({
-      ...{ owner: this, server, permit, lease, deadline, controller, state, told: this.#told },
+      owner: this,
+      server,
+      permit,
+      lease,
+      deadline,
+      controller,
+      state,
+      told: this.#told,
       // What must not be repeated has all the time there is: giving up early would prove nothing.
       timeoutMs: hasAllTime
         ? Infinity
@@ -263,11 +271,16 @@ export class Sender implements AttemptOwner {
     let { trace } = policy;
     notify(traceAttempt && (() => trace = traceAttempt(executionId, attempt) ?? trace));
     const meta = toMeta(this.#call, attempt);
-    return {
-      ...{ operation, effect: this.#effect, attempt, arguments: this.#arguments ?? {} },
-      answered: this.#answered,
-      ...(trace && { trace }),
-      ...(meta && { meta }),
+    // Assigned one by one: what is spread together is held in two places.
+    const request: { -readonly [K in keyof ExecutionRequest]: ExecutionRequest[K] } = {
+      operation,
+      effect: this.#effect,
+      attempt,
+      arguments: this.#arguments ?? {},
     };
+    if (this.#answered !== undefined) request.answered = this.#answered;
+    if (trace !== undefined) request.trace = trace;
+    if (meta !== undefined) request.meta = meta;
+    return request;
   }
 }

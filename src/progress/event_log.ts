@@ -15,7 +15,8 @@ function sizeBytes(event: NumberedEvent): number {
 export class EventLog {
   readonly #maxEvents: number;
   readonly #maxBytes: number;
-  readonly #events: NumberedEvent[] = [];
+  /** Made with the first event: a list that grows has room for seventeen at once. */
+  #events: NumberedEvent[] | undefined;
   #bytes = 0;
 
   /**
@@ -35,8 +36,12 @@ export class EventLog {
    * @param event The event; its number is one above that of the event before.
    */
   append(event: NumberedEvent): void {
-    this.#events.push(event);
     this.#bytes += sizeBytes(event);
+    if (this.#events === undefined) {
+      this.#events = [event];
+      return;
+    }
+    this.#events.push(event);
     while (
       this.#events.length > this.#maxEvents ||
       (this.#bytes > this.#maxBytes && this.#events.length > 1)
@@ -50,9 +55,9 @@ export class EventLog {
    * @returns The next event, a gap for those that were dropped, or `undefined` at the end.
    */
   after(seq: number): ExecutionEvent | undefined {
-    const first = this.#events[0]?.seq;
+    const first = this.#events?.[0]?.seq;
     if (first === undefined) return undefined;
     if (seq + 1 < first) return { type: "gap", from: seq + 1, to: first - 1 };
-    return this.#events[seq + 1 - first];
+    return this.#events?.[seq + 1 - first];
   }
 }

@@ -1,3 +1,4 @@
+import type { AbortSource } from "./abort_source.ts";
 import type { HealthEvidence } from "../errors/health.ts";
 import type { OptionRules } from "../errors/misuse.ts";
 import type { BreakerOptions, BreakerTransition } from "./breaker_options.ts";
@@ -56,7 +57,7 @@ export interface EnterOptions {
   readonly operation: string;
   readonly deadline: Deadline;
   /** Ends the wait; its reason is thrown untouched. */
-  readonly signal: AbortSignal;
+  readonly signal: AbortSource;
   readonly priority: Priority;
   /** Whether to fail at once where the breaker is shut. */
   readonly failFast: boolean;

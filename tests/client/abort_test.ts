@@ -1,20 +1,20 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import { OwnController } from "../../src/client/abort.ts";
 
 Deno.test("OwnController.abort() calls back whoever asked, once, after the signal", () => {
   const controller = new OwnController();
   const called: unknown[] = [];
   const undone = (): void => void called.push("undone");
-  controller.add(() => called.push(`first ${controller.signal.aborted}`));
-  controller.add(undone);
-  controller.add(() => called.push("last"));
+  controller.addEventListener("abort", () => called.push(`first ${controller.aborted}`));
+  controller.addEventListener("abort", undone);
+  controller.addEventListener("abort", () => called.push("last"));
   controller.signal.addEventListener("abort", () => called.push("signal"));
-  controller.delete(undone);
-  controller.delete(undone);
+  controller.removeEventListener("abort", undone);
+  controller.removeEventListener("abort", undone);
   controller.abort("now");
   controller.abort("again");
   assertEquals(called, ["signal", "first true", "last"]);
-  assertEquals(controller.signal.reason, "now");
+  assertEquals([controller.reason, controller.signal.reason], ["now", "now"]);
 });
 
 Deno.test("OwnController.abort() calls back all, also if one undoes itself", () => {
@@ -22,18 +22,23 @@ Deno.test("OwnController.abort() calls back all, also if one undoes itself", () 
   const called: string[] = [];
   const first = (): void => {
     called.push("first");
-    controller.delete(first);
+    controller.removeEventListener("abort", first);
   };
-  controller.add(first);
-  controller.add(() => called.push("second"));
-  controller.abort();
+  controller.addEventListener("abort", first);
+  controller.addEventListener("abort", () => called.push("second"));
+  controller.abort("now");
   assertEquals(called, ["first", "second"]);
 });
 
-Deno.test("OwnController.add() calls back at once where it is aborted already", () => {
+Deno.test("OwnController.signal is one signal, aborted with it or from the start", () => {
   const controller = new OwnController();
-  controller.abort();
-  let calls = 0;
-  controller.add(() => calls++);
-  assertEquals(calls, 1);
+  const { signal } = controller;
+  assertStrictEquals(controller.signal, signal);
+  assertEquals([controller.aborted, signal.aborted], [false, false]);
+  const reason = new Error("ended");
+  controller.abort(reason);
+  assertStrictEquals(signal.reason, reason);
+  const late = new OwnController();
+  late.abort(reason);
+  assertStrictEquals(late.signal.reason, reason);
 });

@@ -23,7 +23,7 @@ const MCP = [...SDK, "eventsource-parser"];
 const CHILD = ["cross-spawn", "isexe", "path-key", "shebang-command", "shebang-regex", "which"];
 
 const BUDGETS: readonly Budget[] = [
-  { entry: `export * from "./mod.ts";`, packages: [], maxBytes: 23_400 },
+  { entry: `export * from "./mod.ts";`, packages: [], maxBytes: 23_500 },
   { entry: `export { retry } from "./mod.ts";`, packages: [], maxBytes: 3_330 },
   { entry: `export * from "./src/edge/mod.ts";`, packages: [], maxBytes: 8_192 },
   { entry: `export * from "./src/executions/mod.ts";`, packages: [], maxBytes: 3_000 },
