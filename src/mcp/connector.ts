@@ -2,12 +2,12 @@ import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/cl
 import type { Connection, ConnectOptions, Connector } from "../client/ports.ts";
 import { checkOptions, checkValue, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
+import { SharedCredentials } from "./credentials.ts";
 import { EraMemory, type McpPrior } from "./era.ts";
 import { INPUT_RULES, type InputHandlers } from "./input.ts";
 import { ModernCaller } from "./modern_caller.ts";
 import { type KnownEra, openConnection } from "./open.ts";
 import { isRefusal } from "./repairs.ts";
-import { shareRefresh } from "./refresh.ts";
 import { UpstreamTransport, type UpstreamTransportOptions } from "./transport.ts";
 
 /** Where an MCP server is, and how to talk to it. */
@@ -20,11 +20,19 @@ export interface McpConnectorOptions {
    * @default {new URL(options.url).host}
    */
   readonly name?: string;
-  /** Headers of every request, as `Authorization`. The protocol's own cannot be replaced. */
+  /**
+   * Headers of every request to the server's origin, as `Authorization`. The protocol's own cannot be
+   * replaced.
+   */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Gets and renews credentials: the SDK's `AuthProvider` or `OAuthClientProvider`. What needs a user
-   * to log in first fails with `unauthorized`; finish the login with the SDK's `auth()`, call again.
+   * Gets and renews credentials: the SDK's `AuthProvider` or `OAuthClientProvider`, as its
+   * `ClientCredentialsProvider` and `PrivateKeyJwtProvider` for programs. However many calls meet an
+   * expired token, it is renewed once.
+   *
+   * What needs a user to log in first fails with `unauthorized`; finish the login with the SDK's
+   * `auth()`, call again. Credentials that were registered beforehand go to one issuer alone: the one
+   * that they name (`expectedIssuer`), else the first that the server names.
    */
   readonly authProvider?: AuthProvider | OAuthClientProvider;
   /**
@@ -152,6 +160,23 @@ const ACT = "create an MCP connector";
  * });
  * assertEquals(connector.name, "files.example");
  * ```
+ *
+ * @example A program that gets its tokens by OAuth
+ * ```ts
+ * import { createMcpConnector } from "@automcp/client/mcp";
+ * import { ClientCredentialsProvider } from "@modelcontextprotocol/client";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connector = createMcpConnector({
+ *   url: "https://files.example/mcp",
+ *   authProvider: new ClientCredentialsProvider({
+ *     clientId: "reports",
+ *     clientSecret: "from the environment",
+ *     expectedIssuer: "https://login.example",
+ *   }),
+ * });
+ * assertEquals(connector.name, "files.example");
+ * ```
  */
 export function createMcpConnector(options: McpConnectorOptions): McpConnector {
   type Resolved = Required<McpConnectorOptions>;
@@ -160,7 +185,8 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
   const { clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs } = resolved;
   const handlers = { ...resolved.input };
   checkOptions(ACT, handlers, INPUT_RULES);
-  const authProvider = options.authProvider && shareRefresh(options.authProvider);
+  const { authProvider } = options;
+  const credentials = authProvider && new SharedCredentials(authProvider, clock);
   const url = resolveUrl(options.url);
   const headers = checkHeaders(resolved.headers);
   const wire: UpstreamTransportOptions = {
@@ -168,7 +194,7 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     ...{ clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs },
     headers,
-    ...(authProvider !== undefined && { authProvider }),
+    ...(credentials && { credentials }),
   };
   const createCaller = authProvider === undefined
     ? (version: string) => new ModernCaller(url, { ...wire, handlers }, version)

@@ -37,6 +37,10 @@ export interface WireOptions {
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
   readonly maxAnswerBytes: number;
+  /** Goes with every request to the server's origin, and nowhere else. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Called with the answer to a request whose credentials were refused, and what it was sent with. */
+  readonly onRefused?: (answer: Response, headers: Headers) => void;
   /** Called when the stream that a legacy session has for itself is open again after a break. */
   readonly onReopen?: () => void;
 }
@@ -86,14 +90,13 @@ export function createWireFetch(
 ): FetchLike {
   let listens = true;
   let wasOpen = false;
-  return async (url, init = {}) => {
-    const headers = new Headers(init.headers);
+  async function send(url: string | URL, init: RequestInit, headers: Headers): Promise<Response> {
     const exchange = exchanges.get(headers.get(EXCHANGE_HEADER) ?? "");
     if (exchange === undefined) {
       const isOfServer = String(url) === endpoint.href;
       if (isOfServer && init.method === "GET") {
         if (!listens) return new Response(null, { status: 405 });
-        const response = await options.fetch(url, init);
+        const response = await options.fetch(url, { ...init, headers });
         if (response.ok && wasOpen) options.onReopen?.();
         wasOpen ||= response.ok;
         // A stream that broke its measure would be opened again, and break it again.
@@ -103,7 +106,7 @@ export function createWireFetch(
         );
       }
       try {
-        const response = await options.fetch(url, init);
+        const response = await options.fetch(url, { ...init, headers });
         return capped(response, (body) => capBytes(body, options.maxAnswerBytes));
       } catch (error) {
         // A notification. As it is, the SDK's caller could not tell this failure from a defect.
@@ -123,6 +126,17 @@ export function createWireFetch(
       throw await readStatusFault(exchange, response, options);
     }
     return capped(response, (body) => capBytes(body, options.maxAnswerBytes));
+  }
+  return async (url, init = {}) => {
+    const headers = new Headers(init.headers);
+    if (new URL(url).origin === endpoint.origin) {
+      for (const [name, value] of Object.entries(options.headers ?? {})) {
+        if (!headers.has(name)) headers.set(name, value);
+      }
+    }
+    const response = await send(url, init, headers);
+    if (response.status === 401) options.onRefused?.(response, headers);
+    return response;
   };
 }
 

@@ -1,14 +1,13 @@
 import {
-  type AuthProvider,
   type JSONRPCMessage,
   type JSONRPCRequest,
-  type OAuthClientProvider,
   type RequestId,
   SdkHttpError,
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
 import { waitAtMost } from "../resilience/clock.ts";
 import { readAnswer } from "./answer.ts";
+import type { SharedCredentials } from "./credentials.ts";
 import { WireFault } from "./failure.ts";
 import {
   createWireFetch,
@@ -22,8 +21,7 @@ import { type WireClockOptions, WireClocks } from "./wire_clocks.ts";
 
 /** What a transport needs. */
 export interface UpstreamTransportOptions extends WireOptions, WireClockOptions {
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly authProvider?: AuthProvider | OAuthClientProvider;
+  readonly credentials?: SharedCredentials;
 }
 
 /** Waits before a legacy stream is resumed, unless the server names one. */
@@ -58,11 +56,16 @@ export class UpstreamTransport extends StreamableHTTPClientTransport {
 
   constructor(url: URL, options: UpstreamTransportOptions) {
     const exchanges = new Map<string, Exchange>();
+    const { credentials } = options;
     super(url, {
-      fetch: createWireFetch(url, exchanges, options),
-      ...(options.headers !== undefined && { requestInit: { headers: { ...options.headers } } }),
-      ...(options.authProvider !== undefined && { authProvider: options.authProvider }),
+      fetch: createWireFetch(url, exchanges, {
+        ...options,
+        ...(credentials && { onRefused: (...refused) => credentials.noteRefused(...refused) }),
+      }),
+      ...(credentials && { authProvider: credentials.provider }),
     });
+    // The SDK's own use of an OAuth provider knows nothing of other requests and connections.
+    if (credentials) Object.assign(this, { _authProvider: credentials.shared });
     this.#url = url;
     this.#options = options;
     this.#exchanges = exchanges;

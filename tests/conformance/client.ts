@@ -60,6 +60,8 @@ const { authProvider, login } = await createProvider(url, scenario, context);
 // Calls of modern servers without OAuth take a way of their own, which is to be seen as well.
 const connector = createMcpConnector({
   url,
+  // A user who agrees to whatever is filled in already.
+  input: { form: () => ({ action: "accept" }) },
   ...(scenario.startsWith("auth/") && { authProvider }),
 });
 const client = new AutoMCPClient("conformance", {
