@@ -77,7 +77,8 @@ export interface StdioConnectorOptions {
   /**
    * The longest message that is read, in bytes, >= 1; what has arrived of the next one counts with it.
    * A longer one ends the child, and every call on its connection with `connection_lost`; `Infinity`
-   * reads everything.
+   * reads everything. Long messages are dear, as all that is there is searched again with each piece
+   * that arrives: 8 MB took 2.7 s of computing in Deno, 0.3 s in Node.
    *
    * @default {10485760}
    */

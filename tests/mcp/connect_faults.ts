@@ -1,12 +1,11 @@
 /** Every way in which a connection can fail to come about, or its server can have gone. */
 import { EFFECTS } from "../../src/errors/delivery.ts";
-import { DISCOVERED, type FaultHandler, type FaultServerOptions } from "../support/fault_server.ts";
+import { type FaultHandler, type FaultServerOptions } from "../support/fault_server.ts";
 import type { FaultCase } from "./fault_cases.ts";
 import type { ProbeError } from "./fault_probe.ts";
 import { MAX_ANSWER_BYTES, PROGRESS, status } from "./faults.ts";
 
-const json: FaultHandler = ({ answer, id }) =>
-  answer(200, "application/json", `{"jsonrpc":"2.0","id":${id},"result":${DISCOVERED}}`);
+const ERAS = ["modern", "legacy"] as const;
 
 const refused = (status = "not_sent"): ProbeError => [
   ...["ConnectionError", "connection_refused", status, "hard"] as const,
@@ -106,13 +105,18 @@ export const CONNECTS: readonly FaultCase[] = [
   ...HANDSHAKES.map(([what, server, failure]) =>
     connectCase(what, { server: () => server }, failure)
   ),
-  ...(["closed port", "unknown name"] as const).map((target) =>
-    connectCase(
+  ...(["closed port", "unknown name"] as const).flatMap((target) => {
+    const one = connectCase(
       `C3, ${target}`,
       { target },
       ({ provesRefusal }) => provesRefusal ? refused() : lost("not_sent"),
-    )
-  ),
+    );
+    return [one, {
+      ...one,
+      name: `${one.name}, legacy`,
+      task: { ...task, era: "legacy" as const },
+    }];
+  }),
   connectCase(
     "C4, a certificate that nobody has signed",
     { target: "unsigned" },
@@ -121,19 +125,22 @@ export const CONNECTS: readonly FaultCase[] = [
         ? ["ConnectionError", "connection_refused", "not_sent", "none", false, null]
         : lost("not_sent"),
   ),
-  ...EFFECTS.map((effect): FaultCase => ({
-    name: `C3, ${effect}: a call to a server that has gone`,
-    server: () => ({ era: "modern", keepAlive: false, handlers: { "server/discover": json } }),
-    task: { ...task, act: "gone", effect },
-    expected(facts) {
-      // What a runtime may send again by itself may have been refused the second time.
-      const proved = facts.provesRefusal && !(facts.sendsAgain && effect === "safe");
-      const delivery = proved ? "not_sent" : "unknown";
-      const error = facts.provesRefusal ? refused(delivery) : lost("unknown");
-      return {
-        ...expect(error, { "tools/call": 0 })(facts),
-        retryable: proved || effect !== "unsafe",
-      };
-    },
-  })),
+  ...ERAS.flatMap((era) =>
+    EFFECTS.map((effect): FaultCase => ({
+      name: `C3, ${effect}, ${era}: a call to a server that has gone`,
+      server: () => ({ era, keepAlive: false }),
+      task: { ...task, act: "gone", effect },
+      expected(facts) {
+        // What a runtime may send again by itself may have been refused the second time.
+        const again = facts.sendsAgain && effect === "safe" && era === "modern";
+        const proved = facts.provesRefusal && !again;
+        const delivery = proved ? "not_sent" : "unknown";
+        const error = facts.provesRefusal ? refused(delivery) : lost("unknown");
+        return {
+          ...expect(error, { "tools/call": 0 })(facts),
+          retryable: proved || effect !== "unsafe",
+        };
+      },
+    }))
+  ),
 ];

@@ -36,6 +36,8 @@ export interface ProbeTask {
   /** Credentials that stay as they are, or are renewed after a refusal. */
   readonly credentials?: "fixed" | "renewed" | undefined;
   readonly maxAnswerBytes: number;
+  /** Whether the server is known to be a legacy one, and not asked. */
+  readonly era?: "legacy";
   /** The longest wait of the clock that ends, at once; all others never do. */
   readonly allowedMs?: number | undefined;
   /** Whether one execution goes well first, so long ago that what was learnt has gone stale. */
@@ -116,7 +118,7 @@ async function withinLimit<T>(work: Promise<T>): Promise<T> {
 type Ask = (what: string) => Promise<number>;
 
 async function probe(task: ProbeTask, ask: Ask): Promise<ProbeOutcome> {
-  const { url, act, credentials, maxAnswerBytes, allowedMs, effect } = task;
+  const { url, act, credentials, maxAnswerBytes, allowedMs, effect, era = "auto" } = task;
   const clock = new StandingClock(allowedMs);
   const token = () => Promise.resolve("t");
   const onUnauthorized = () => Promise.resolve();
@@ -124,7 +126,7 @@ async function probe(task: ProbeTask, ask: Ask): Promise<ProbeOutcome> {
   let closed = false;
   const connector = note(
     createMcpConnector({
-      ...{ url, maxAnswerBytes, clock },
+      ...{ url, maxAnswerBytes, clock, era },
       ...(credentials === "fixed" && { authProvider: { token } }),
       ...(credentials === "renewed" && { authProvider: { token, onUnauthorized } }),
     }),

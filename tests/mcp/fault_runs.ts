@@ -43,23 +43,29 @@ export const RUNS: readonly FaultRun[] = [DENO_RUNNER, ...RUNNERS].flatMap((runn
     : [{ runtime, missing, run: (cases, options) => runCases(cases, runner, facts, options) }];
 });
 
+const bundles = new Map<string, Promise<string>>();
+
+/** Bundles the probe once for each platform. */
+function bundle(platform: "browser" | "deno"): Promise<unknown> {
+  const output = `${folder}/${platform}.js`;
+  const args = ["bundle", "--quiet", "--platform", platform, "-o", output, "fault_probe.ts"];
+  const made = bundles.get(platform) ??
+    runCommand(Deno.execPath(), args, { cwd: new URL(".", import.meta.url) });
+  bundles.set(platform, made);
+  return made;
+}
+
 async function runCases(
   cases: readonly FaultCase[],
   { runtime, run }: Runner,
   facts: RuntimeFacts,
   { concurrency = 8, onEnd = () => {} }: FaultRunOptions = {},
 ): Promise<void> {
-  const [platform, module] = runtime === "workerd"
-    ? ["browser", "browser.js"]
-    : ["deno", "program.js"];
-  await runCommand(
-    Deno.execPath(),
-    ["bundle", "--quiet", "--platform", platform, "-o", `${folder}/${module}`, "fault_probe.ts"],
-    { cwd: new URL(".", import.meta.url) },
-  );
+  const platform = runtime === "workerd" ? "browser" : "deno";
+  await bundle(platform);
   await using peers = await startServers(cases, onEnd);
   const args = [peers.control, peers.tasks, concurrency];
-  const text = await run(folder, { module, name: "runProbe", args });
+  const text = await run(folder, { module: `${platform}.js`, name: "runProbe", args });
   const outcomes = new Map<number, ProbeOutcome | string>(
     text.split("\n").filter((line) => line.startsWith("[")).map((line) => JSON.parse(line)),
   );

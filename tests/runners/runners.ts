@@ -23,6 +23,8 @@ export interface Runner {
 }
 
 const NO_NPX = findProgram("npx") === undefined ? "npx is not on PATH" : undefined;
+/** Only what hangs takes so long, also on a machine that has more to do. */
+const TIMEOUT_MS = 300_000;
 const WORKERD = new URL("../../node_modules/.bin/workerd", import.meta.url).pathname;
 
 const toCall = ({ name, args }: Program): string =>
@@ -47,7 +49,7 @@ if (!(${isRight})) throw new Error("Wrong runtime: " + JSON.stringify(process.ve
 process.exitCode = ${toCall(program)} > 0 ? 1 : 0;`,
       );
       await Deno.writeTextFile(`${folder}/package.json`, `{ "type": "module" }`);
-      return await runCommand(command, [...args, file], { cwd: folder });
+      return await runCommand(command, [...args, file], { cwd: folder, timeoutMs: TIMEOUT_MS });
     },
   };
 }
@@ -76,7 +78,7 @@ const w :Workerd.Worker = (compatibilityDate = "2026-10-20", compatibilityFlags 
     (name = "${program.module}", esModule = embed "${program.module}")]);`,
       );
       const args = ["run", "-A", WORKERD, "test", `${runtime}.capnp`];
-      return await runCommand(Deno.execPath(), args, { cwd: folder });
+      return await runCommand(Deno.execPath(), args, { cwd: folder, timeoutMs: TIMEOUT_MS });
     },
   };
 }
