@@ -3,9 +3,9 @@
  * `deno task bench:memory [RUNTIME…]`.
  */
 import { measureIn, parseRuntimes, type Runtime } from "../runtimes.ts";
-import { type HeapPoint, UNCOMPILED } from "./heap.ts";
+import { UNCOMPILED } from "./heap.ts";
 import type { MeasuredHeap, MeasuredPending } from "./measure.ts";
-import { fitSlope, isFlat } from "./slope.ts";
+import { fitSlope, isFlat, type Slope, subtractSlope } from "./slope.ts";
 
 const MODULE = "bench/memory/measure.ts";
 const GC = "--expose-gc";
@@ -14,17 +14,18 @@ function print(runtime: Runtime, what: string, text: string): void {
   console.log(`${runtime.padEnd(8)}${what.padEnd(24)}${text}`);
 }
 
-function toText(points: readonly HeapPoint[]): string {
-  const { slope, error } = fitSlope(points);
+function toText({ slope, error }: Slope): string {
   return `${slope.toFixed(3)} ± ${error.toFixed(3)}`;
 }
 
+/** What grows with plain functions as well is the runtime's own, and not counted. */
 function printHeap(runtime: Runtime, what: string, { automcp, control }: MeasuredHeap): void {
-  const line = fitSlope(automcp);
-  const verdict = isFlat(line) ? "flat within noise" : line.slope < 0 ? "shrinks" : "GROWS";
+  const [line, controlLine] = [fitSlope(automcp), fitSlope(control)];
+  const own = subtractSlope(line, controlLine);
+  const verdict = isFlat(own) ? "flat within noise" : own.slope < 0 ? "shrinks" : "GROWS";
   const [executions = 0] = automcp.at(-1) ?? [];
-  const figures = `${toText(automcp)} bytes / execution over ${executions}, ${verdict}`;
-  print(runtime, what, `${figures}; plain functions ${toText(control)}`);
+  const figures = `${toText(line)} bytes / execution over ${executions}`;
+  print(runtime, what, `${figures}, plain functions ${toText(controlLine)}: ${verdict}`);
 }
 
 async function bench(runtime: Runtime): Promise<void> {

@@ -17,6 +17,11 @@ export function fitSlope(points: readonly (readonly [x: number, y: number])[]): 
   return { slope, error: Math.sqrt(rest / (count - 2) / spread) };
 }
 
+/** Returns by how much one slope is more than another one that was measured apart. */
+export function subtractSlope(slope: Slope, other: Slope): Slope {
+  return { slope: slope.slope - other.slope, error: Math.hypot(slope.error, other.error) };
+}
+
 /** Whether a slope cannot be told from none: it lies within two of its standard errors. */
 export function isFlat({ slope, error }: Slope): boolean {
   return Math.abs(slope) <= 2 * error;

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { fitSlope, isFlat } from "../../bench/memory/slope.ts";
+import { fitSlope, isFlat, subtractSlope } from "../../bench/memory/slope.ts";
 
 Deno.test("fitSlope() finds the line through points, and how sure it is", () => {
   assertEquals(fitSlope([[0, 5], [1, 7], [2, 9]]), { slope: 2, error: 0 });
@@ -18,4 +18,11 @@ Deno.test("isFlat() calls a leak one, and noise none", () => {
   assert(isFlat(fitSlope(points(0))));
   assert(!isFlat(fitSlope(points(1))));
   assert(!isFlat(fitSlope(points(-1))));
+});
+
+Deno.test("subtractSlope() is as unsure as both slopes together", () => {
+  assertEquals(subtractSlope({ slope: 3, error: 4 }, { slope: 1, error: 3 }), {
+    slope: 2,
+    error: 5,
+  });
 });
