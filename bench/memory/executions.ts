@@ -1,26 +1,30 @@
 /** What is measured: executions that have ended, and executions and calls that never will. */
 import { Client } from "@modelcontextprotocol/client";
-import { AutoMCPClient, type Effect } from "../../mod.ts";
+import { AutoMCPClient, type Effect, type GroupConfig } from "../../mod.ts";
 import type { Connector } from "../../src/client/ports.ts";
 import { ANSWER, createConnector, HANG } from "../connector.ts";
 import type { Execute } from "./heap.ts";
 
-/** Longer than any measurement takes. */
-const TIMEOUT_MS = 600_000;
+/** What is pending has longer than any measurement takes. */
+const PENDING_TIMEOUT_MS = 600_000;
 
 /** How many executions there are at once. */
 const CALLERS = 10;
 
-function createGroup(poolSize: number, effect: Effect, connector = createConnector()) {
+function createGroup(
+  poolSize: number,
+  effect: Effect,
+  config: Partial<GroupConfig> = {},
+) {
   const client = new AutoMCPClient("bench", {
     poolSize,
     limiter: { initialLimit: poolSize },
     queue: { maxQueue: Infinity },
-    timeoutMs: TIMEOUT_MS,
     groups: {
       nothing: {
-        connector,
+        connector: createConnector(),
         operations: { [ANSWER]: { effect }, [HANG]: { effect } },
+        ...config,
       },
     },
   });
@@ -38,9 +42,12 @@ function createCalls(call: () => Promise<unknown>): Execute {
   };
 }
 
-/** Returns what makes so many executions through a connector, some at once, each to its end. */
-export function createExecutions(connector?: Connector): Execute {
-  const { group } = createGroup(CALLERS, "safe", connector);
+/**
+ * Returns what makes so many executions through a connector, some at once, each to its end. Each has
+ * the usual time: Deno keeps a list for every length of a timer until so long has passed.
+ */
+export function createExecutions(connector: Connector = createConnector()): Execute {
+  const { group } = createGroup(CALLERS, "safe", { connector });
   return createCalls(() => group.execute(ANSWER));
 }
 
@@ -69,7 +76,7 @@ export interface Pending {
 }
 
 async function startExecutions(count: number, poolSize: number, effect: Effect): Promise<Started> {
-  const { client, group } = createGroup(poolSize, effect);
+  const { client, group } = createGroup(poolSize, effect, { timeoutMs: PENDING_TIMEOUT_MS });
   await group.execute(ANSWER);
   const pending = Array.from({ length: count }, () => {
     const response = group.execute(HANG);
@@ -105,7 +112,7 @@ async function startSdkCalls(count: number): Promise<Started> {
   };
   await client.connect(transport);
   const pending = Array.from({ length: count }, () => {
-    const result = client.callTool({ name: HANG, arguments: {} }, { timeout: TIMEOUT_MS });
+    const result = client.callTool({ name: HANG, arguments: {} }, { timeout: PENDING_TIMEOUT_MS });
     result.catch(() => {}); // closing ends it
     return result;
   });

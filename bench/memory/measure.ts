@@ -6,7 +6,7 @@ import process from "node:process";
 import { createControl, createExecutions, PENDING, type Pending } from "./executions.ts";
 import { findGc, type HeapPoint, measureHeap, readHeapBytes } from "./heap.ts";
 
-const PLAN = { chunks: 20, executionsPerChunk: 50_000, warmUpChunks: 4 };
+const PLAN = { chunks: 20, executionsPerChunk: 50_000, warmUpChunks: 2 };
 const PENDING_COUNT = 10_000;
 const FEW = 10;
 const PENDING_ROUNDS = 5;
