@@ -34,6 +34,7 @@ import { toParamHeaders } from "./param_headers.ts";
 import {
   isEraInDoubt,
   isHeaderMismatch,
+  isOfOtherEra,
   isRefusal,
   isSessionInDoubt,
   isVersionRefused,
@@ -270,9 +271,10 @@ export class McpConnection implements Connection {
         await (this.#checkingEra ??= this.#checkEra(limits.timeout, onEraChange));
         if (signal.aborted) throw signal.reason;
       }
-      const mayPass = inDoubt || context.act === "ask";
-      if (mayPass && this.closed.aborted && this.#closed === undefined) {
-        // The connection that comes next takes what this one does not.
+      const ended = this.closed.aborted && this.#closed === undefined;
+      const mayPass = inDoubt && isOfOtherEra(error, this.era);
+      if (mayPass || (ended && (inDoubt || context.act === "ask"))) {
+        // Another replica, or the connection that comes next, takes what this one does not.
         throw concludeError(failure, { effect: context.effect, temporary: true });
       }
       // What ended with this end of the connection says nothing of the other.

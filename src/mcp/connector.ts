@@ -1,5 +1,6 @@
 import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/client";
 import type { Connection, ConnectOptions, Connector } from "../client/ports.ts";
+import { concludeError } from "../errors/conclude.ts";
 import { checkOptions, checkValue, type OptionRules, resolveOptions } from "../errors/misuse.ts";
 import { type Clock, systemClock } from "../resilience/clock.ts";
 import { SharedCredentials } from "./credentials.ts";
@@ -7,7 +8,7 @@ import { EraMemory, type McpPrior } from "./era.ts";
 import { INPUT_RULES, type InputHandlers } from "./input.ts";
 import { ModernCaller } from "./modern_caller.ts";
 import { type KnownEra, openConnection } from "./open.ts";
-import { isRefusal } from "./repairs.ts";
+import { isOfOtherEra, isRefusal } from "./repairs.ts";
 import { UpstreamTransport, type UpstreamTransportOptions } from "./transport.ts";
 
 /** Where an MCP server is, and how to talk to it. */
@@ -238,8 +239,12 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
         return await open(believed, limits);
       } catch (error) {
         memory.forget();
-        if (believed === undefined || limits.signal.aborted || !isRefusal(error)) throw error;
-        return await open(undefined, limits);
+        if (limits.signal.aborted || !isRefusal(error)) throw error;
+        if (believed !== undefined) return await open(undefined, limits);
+        // Then another replica was asked for its era than the one that refused the handshake.
+        throw isOfOtherEra(error.cause, "legacy")
+          ? concludeError(error, { temporary: true })
+          : error;
       }
     },
   };

@@ -7,7 +7,7 @@ import {
 } from "@modelcontextprotocol/client";
 import type { Era } from "../client/ports.ts";
 import type { ErrorCode } from "../errors/codes.ts";
-import { isClientError } from "../errors/errors.ts";
+import { type ClientError, isClientError } from "../errors/errors.ts";
 import { WireFault } from "./failure.ts";
 
 /** Headers do not fit the body (specification 2026-07-28). */
@@ -17,6 +17,8 @@ const UNSUPPORTED_VERSION = -32022;
 /** The last of the codes that revision 2026-07-28 keeps for itself, the first is `HEADER_MISMATCH`. */
 const LAST_MODERN_CODE = -32099;
 const METHOD_NOT_FOUND = -32601;
+/** What servers of the official SDK of the legacy era answer with to all that does not fit a session. */
+const LEGACY_REFUSAL = -32000;
 /** What some legacy servers answer when they have lost a session; others mean something else. */
 const SESSION_IN_DOUBT = -32001;
 /** What a request fails with that the server has read and not taken. */
@@ -70,6 +72,20 @@ export function isEraInDoubt(error: unknown, era: Era): boolean {
 }
 
 /**
+ * Whether an answer is what servers of the other era refuse everything with, before they read it. One
+ * of several replicas may answer so while the server is upgraded, and the next one take the request.
+ *
+ * @param era The era of the connection that it came on.
+ */
+export function isOfOtherEra(error: unknown, era: Era): boolean {
+  if (!(error instanceof WireFault) || error.evidence.kind !== "http") return false;
+  const { status, rpcCode, unread } = error.evidence;
+  return era === "modern"
+    ? status === 400 && unread === true && rpcCode === LEGACY_REFUSAL
+    : isModernRefusal(error, UNSUPPORTED_VERSION);
+}
+
+/**
  * Whether an error is what a modern server answers to an earlier version of the protocol. The code
  * alone says nothing on a connection of the legacy era, but no server makes up the versions by chance.
  */
@@ -81,7 +97,7 @@ export function isOfModernServer(error: ProtocolError): boolean {
 }
 
 /** Whether the server is there, but does not take what belongs to its era. */
-export function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): error is ClientError {
   return isClientError(error) && !error.temporary && REFUSAL_CODES.has(error.code);
 }
 

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { AutoMCPClient } from "../../src/client/client.ts";
+import type { GroupConfig } from "../../src/client/config.ts";
 import { type ClientError, OutcomeUnknownError } from "../../src/errors/errors.ts";
 import { ERA_TTL_MS } from "../../src/mcp/era.ts";
 import { createMcpConnector, type McpConnectorOptions, type McpPrior } from "../../src/mcp/mod.ts";
@@ -13,9 +14,13 @@ import { type ServerKind, startSwappableServer } from "../support/swappable_serv
 import { until } from "../support/until.ts";
 import { attempt, failureOf, limits, request } from "./support.ts";
 
-function connectTo(url: string, options: Partial<McpConnectorOptions> = {}) {
+function connectTo(
+  url: string,
+  options: Partial<McpConnectorOptions> = {},
+  policy: Partial<GroupConfig> = {},
+) {
   const connector = createMcpConnector({ url, ...options });
-  const client = new AutoMCPClient("test", { groups: { g: { connector } } });
+  const client = new AutoMCPClient("test", { groups: { g: { connector, ...policy } } });
   const group = client.group("g");
   return {
     connector,
@@ -316,6 +321,18 @@ for (const [what, answer] of NO_ERA) {
     await connection.close();
   });
 }
+
+Deno.test("createMcpConnector() gets through to a server that is upgraded replica by replica", async () => {
+  await using old = startSwappableServer("legacy, no sessions");
+  await using next = startSwappableServer("modern");
+  const random = createRandom(7);
+  const fetch: typeof globalThis.fetch = (_, init) =>
+    globalThis.fetch(random() < 0.5 ? old.url : next.url, init);
+  await using peer = connectTo(old.url, { fetch }, { maxAttempts: 10 });
+  const keys = Array.from({ length: 20 }, (_, index) => String(index));
+  for (const key of keys) await peer.charge(key);
+  assertEquals([...old.ledger, ...next.ledger].sort(), [...keys].sort());
+});
 
 Deno.test("AutoMCPClient runs nothing twice on a server that changes again and again under load", async () => {
   await using server = startSwappableServer("modern");
