@@ -54,6 +54,16 @@ Deno.test("Connection.execute() loses no progress that comes with the result", a
   await connection.close();
 });
 
+Deno.test("a child that says that its tools have changed is heard", async () => {
+  let changes = 0;
+  const onOperationsChanged = (): void => void changes++;
+  const connection = await createConnector().connect({ ...limits(), onOperationsChanged });
+  assertEquals(changes, 0);
+  await connection.execute(request("change"), attempt());
+  assertEquals(changes, 1);
+  await connection.close();
+});
+
 Deno.test("Connection.close() ends the child", async () => {
   const connection = await createConnector().connect(limits());
   assert(connection.stateful);

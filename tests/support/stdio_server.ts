@@ -2,9 +2,9 @@
  * A small legacy MCP server over stdio. Tools: `add`, `count` and `cut` as the demo server has them,
  * but that `cut` ends the process; `exit` ends it at once, `burst` writes its progress and its result
  * at once, `flood` writes a line of 64 MiB, `text` answers with as many characters as it is asked for,
- * `pid` answers with the process id. With `--exit-on-probe` it ends as soon as it is asked
- * something before the handshake, as some servers do; with `--log=FILE` it writes down all messages
- * that it gets.
+ * `change` says that the tools have changed, `pid` answers with the process id. With
+ * `--exit-on-probe` it ends as soon as it is asked something before the handshake, as some servers do;
+ * with `--log=FILE` it writes down all messages that it gets.
  */
 interface Message {
   readonly id?: number | string;
@@ -102,6 +102,8 @@ async function handle(message: Message): Promise<void> {
     }
     case "text":
       return answer(text("x".repeat(args["length"]!)));
+    case "change":
+      return write({ method: "notifications/tools/list_changed" }, { id, result: text("done") });
     case "pid":
       return answer(text(String(Deno.pid)));
     default:
