@@ -253,5 +253,5 @@ function resume(
 ): Promise<ConnectionResult> {
   if (connection.resume !== undefined) return connection.resume(state, request, options);
   const message = `The connection cannot resume '${request.operation.name}'`;
-  throw createClientError("operation_failed", message, { health: "none" });
+  throw createClientError("protocol_error", message, { health: "none" });
 }

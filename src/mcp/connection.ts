@@ -1,9 +1,4 @@
-import type {
-  CallToolRequest,
-  Client,
-  ListToolsResult,
-  RequestOptions,
-} from "@modelcontextprotocol/client";
+import type { Client, ListToolsResult } from "@modelcontextprotocol/client";
 import { abortable } from "../client/abort.ts";
 import type {
   AttemptOptions,
@@ -20,17 +15,16 @@ import type {
 import { toClientError } from "../errors/classify.ts";
 import { concludeError } from "../errors/conclude.ts";
 import { type ArgumentIssue, createClientError, isClientError } from "../errors/errors.ts";
+import type { ProgressReport } from "../progress/events.ts";
 import { type Clock, MAX_TIMER_MS } from "../resilience/clock.ts";
 import type { Deadline } from "../resilience/deadline.ts";
 import { ChangeFeed, type ChangeFeedOptions } from "./change_feed.ts";
-import { type FailureContext, toFailure } from "./failure.ts";
+import { type FailureContext, toFailure, WireFault } from "./failure.ts";
 import type { InputHandlers } from "./input.ts";
 import type { LegacyInputs } from "./legacy_inputs.ts";
-import { toMessage } from "./message.ts";
 import { describeMethods, findMethod, toMethodResult } from "./methods.ts";
 import type { ModernCaller } from "./modern_caller.ts";
 import { readPages } from "./pages.ts";
-import { toParamHeaders } from "./param_headers.ts";
 import {
   isEraInDoubt,
   isHeaderMismatch,
@@ -39,9 +33,9 @@ import {
   isSessionInDoubt,
   isVersionRefused,
 } from "./repairs.ts";
-import { toRequestMeta } from "./request_meta.ts";
-import { answerRounds, toRoundParams } from "./rounds.ts";
-import { toDescriptor, toReport, toResult } from "./tools.ts";
+import { type Limits, SdkCaller } from "./sdk_caller.ts";
+import { readTask, TaskFollower } from "./tasks.ts";
+import { toDescriptor, toResult, toServerInfo, toTtlMs } from "./tools.ts";
 import { createSchemaChecker } from "./validate.ts";
 
 /** What a connection needs besides its client. */
@@ -50,6 +44,7 @@ export interface McpConnectionOptions {
   /** What answers the server's questions. */
   readonly handlers: InputHandlers;
   readonly clock: Clock;
+  readonly random: () => number;
   /** Makes what calls a modern server; without it the client does. */
   readonly createCaller?: (version: string) => ModernCaller;
   /** Whether the server itself ends with the connection, as a child process does. */
@@ -68,8 +63,6 @@ export interface McpConnectionOptions {
 const LEGACY_CONCURRENCY = 32;
 /** How long a legacy server's list of tools is fresh; such servers do not say it themselves. */
 const LEGACY_LIST_TTL_MS = 60_000;
-/** The longest time that a list may claim to be fresh. */
-const MAX_LIST_TTL_MS = 24 * 60 * 60_000;
 
 /** A connected client of the SDK as a connection of the port. */
 export class McpConnection implements Connection {
@@ -82,12 +75,14 @@ export class McpConnection implements Connection {
   readonly discover: JsonObject | undefined;
   readonly #sessionHeld: boolean;
   readonly #client: Client;
-  readonly #inputs: LegacyInputs;
+  readonly #sdkCaller: SdkCaller;
   readonly #caller: ModernCaller | undefined;
   readonly #feed: ChangeFeed | undefined;
   readonly #options: McpConnectionOptions;
   readonly #closing = new AbortController();
   readonly #schemas = createSchemaChecker();
+  /** What is still said to the server although nobody waits for it. */
+  readonly #background = new Set<Promise<void>>();
   #closed: Promise<void> | undefined;
   #checkingEra: Promise<void> | undefined;
 
@@ -101,7 +96,8 @@ export class McpConnection implements Connection {
     this.closed = this.#closing.signal;
     this.discover = client.getDiscoverResult() as JsonObject | undefined;
     this.#client = client;
-    this.#inputs = inputs;
+    const { handlers, clock } = options;
+    this.#sdkCaller = new SdkCaller(client, { era: this.era, inputs, handlers, clock });
     const version = client.getNegotiatedProtocolVersion();
     this.#caller = this.era === "modern" && version !== undefined
       ? options.createCaller?.(version)
@@ -170,51 +166,64 @@ export class McpConnection implements Connection {
   }
 
   #send(request: ExecutionRequest, options: AttemptOptions): Promise<JsonObject> {
-    const caller = this.#caller;
     const { operation, effect } = request;
     const ofResource = findMethod(operation)?.namedBy === "uri";
-    return this.#run(
-      caller === undefined
-        ? (limits) => this.#sendByClient(request, limits, options)
-        : () => caller.call(request, options),
-      options,
-      { act: "call", effect, ofResource },
-    );
+    let progress = 0;
+    const onProgress = (report: ProgressReport): void => {
+      progress = report.progress;
+      options.onProgress(report);
+    };
+    const told = { ...options, onProgress };
+    const work = async (limits: Limits): Promise<JsonObject> => {
+      const result = this.#caller === undefined
+        ? await this.#sdkCaller.call(request, told, limits)
+        : await this.#caller.call(request, told);
+      if (result["resultType"] !== "task") return result;
+      const task = readTask(result);
+      if (task === undefined) throw new WireFault({ kind: "invalid_result" });
+      const follower = this.#createFollower({ taskId: task.taskId }, request, options, progress);
+      options.onDefer?.(follower.state);
+      return await follower.follow(task);
+    };
+    return this.#run(work, options, { act: "call", effect, ofResource });
   }
 
-  async #sendByClient(
+  async resume(
+    state: JsonObject,
     request: ExecutionRequest,
-    limits: Limits,
     options: AttemptOptions,
-  ): Promise<JsonObject> {
-    const { operation, arguments: args } = request;
-    const { method, params: ownParams } = toMessage(request);
-    const params = { ...ownParams, _meta: toRequestMeta(request) };
-    const headers = this.era === "modern" ? toParamHeaders(operation.inputSchema, args) : {};
-    const onprogress: RequestOptions["onprogress"] = (params) =>
-      options.onProgress(toReport(params));
-    const send = (signal: AbortSignal, more: JsonObject = {}) => {
-      const sent = { ...params, ...more };
-      // The SDK does not tell what it makes of them.
-      options.onSend?.(JSON.stringify(sent).length);
-      const { timeout } = limits;
-      // The SDK checks parameters and result by the method, whatever the types say here.
-      const message = { method: method as "tools/call", params: sent as CallToolRequest["params"] };
-      return this.#client.request(message, {
-        ...{ signal, timeout, headers, onprogress, allowInputRequired: true },
-      });
-    };
-    if (this.era === "legacy") {
-      if (request.effect === "unsafe" && toRoundParams(request) !== undefined) {
-        const message = "The server that had asked for input is of another era now";
-        throw createClientError("operation_failed", message, { effect: request.effect });
-      }
-      return await this.#inputs.run(request, options, headers, send) as JsonObject;
-    }
-    const { handlers, clock } = this.#options;
-    const result = await send(limits.signal, toRoundParams(request));
-    const go = (more: JsonObject) => send(limits.signal, more);
-    return await answerRounds(result, go, { handlers, clock, request, options }) as JsonObject;
+  ): Promise<ConnectionResult> {
+    const { operation, effect } = request;
+    const work = async () => await this.#createFollower(state, request, options).follow();
+    const answer = toResult(await this.#run(work, options, { act: "call", effect }));
+    this.#checkResult(operation, answer, effect);
+    return answer;
+  }
+
+  #createFollower(
+    state: JsonObject,
+    request: ExecutionRequest,
+    options: AttemptOptions,
+    progress?: number,
+  ): TaskFollower {
+    const { handlers, clock, random } = this.#options;
+    return new TaskFollower(state, {
+      ...{ request, options, handlers, clock, random, closed: this.closed },
+      ask: (method, params, options) => {
+        const meta = { ...request.trace };
+        return this.#run(
+          (limits) =>
+            this.#caller?.askAboutTask(method, params, meta, options) ??
+              this.#sdkCaller.ask(method, params, meta, limits),
+          options,
+          { act: "ask", effect: "safe" },
+        );
+      },
+      background: (work) => {
+        this.#background.add(work);
+        void work.then(() => this.#background.delete(work));
+      },
+    }, progress);
   }
 
   async check(options: ConnectionOptions): Promise<void> {
@@ -228,6 +237,7 @@ export class McpConnection implements Connection {
   async #close(): Promise<void> {
     this.#closing.abort();
     this.#feed?.close();
+    await Promise.all(this.#background);
     await Promise.all([this.#caller?.close(), this.#options.endSession?.()]);
     await this.#client.close().catch(() => {});
   }
@@ -326,22 +336,7 @@ export class McpConnection implements Connection {
   }
 }
 
-interface Limits {
-  readonly signal: AbortSignal;
-  readonly timeout: number;
-}
-
 /** The SDK sets a timer for every request; the deadline is the one that makes sense. */
 export function toTimeoutMs(deadline: Deadline): number {
   return Math.min(Math.ceil(deadline.remainingMs()), MAX_TIMER_MS);
-}
-
-function toServerInfo(info: ReturnType<Client["getServerVersion"]>): ServerInfo | undefined {
-  if (info === undefined) return undefined;
-  const { name, version, title } = info;
-  return { name, version, ...(title !== undefined && { title }) };
-}
-
-function toTtlMs(value: unknown): number {
-  return typeof value === "number" && value > 0 ? Math.min(value, MAX_LIST_TTL_MS) : 0;
 }

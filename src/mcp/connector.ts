@@ -2,7 +2,7 @@ import type { AuthProvider, OAuthClientProvider } from "@modelcontextprotocol/cl
 import type { Connection, ConnectOptions, Connector } from "../client/ports.ts";
 import { concludeError } from "../errors/conclude.ts";
 import { checkOptions, checkValue, type OptionRules, resolveOptions } from "../errors/misuse.ts";
-import { type Clock, systemClock } from "../resilience/clock.ts";
+import { type Clock, systemClock, systemRandom } from "../resilience/clock.ts";
 import { SharedCredentials } from "./credentials.ts";
 import { EraMemory, type McpPrior } from "./era.ts";
 import { INPUT_RULES, type InputHandlers } from "./input.ts";
@@ -106,6 +106,12 @@ export interface McpConnectorOptions {
    * @default {systemClock}
    */
   readonly clock?: Clock;
+  /**
+   * A source of chance, 0 <= x < 1, for the waits before a server is asked again how a task is.
+   *
+   * @default {Math.random}
+   */
+  readonly random?: () => number;
 }
 
 /** A connector to an MCP server over Streamable HTTP. */
@@ -133,6 +139,7 @@ const RULES: OptionRules<McpConnectorOptions> = {
   listen: { preset: false, type: "boolean" },
   fetch: { type: "function" },
   clock: { preset: systemClock, type: "object" },
+  random: { preset: systemRandom, type: "function" },
 };
 const ACT = "create an MCP connector";
 
@@ -182,7 +189,7 @@ const ACT = "create an MCP connector";
 export function createMcpConnector(options: McpConnectorOptions): McpConnector {
   type Resolved = Required<McpConnectorOptions>;
   const resolved = resolveOptions<Resolved, McpConnectorOptions>(ACT, options, RULES);
-  const { treat503AsNotExecuted, era, listen } = resolved;
+  const { treat503AsNotExecuted, era, listen, random } = resolved;
   const { clock, maxAnswerBytes, headersTimeoutMs, bytesIdleTimeoutMs } = resolved;
   const handlers = { ...resolved.input };
   checkOptions(ACT, handlers, INPUT_RULES);
@@ -211,7 +218,7 @@ export function createMcpConnector(options: McpConnectorOptions): McpConnector {
       ...(onChange && { onReopen: onChange }),
     });
     const connection = await openConnection(transport, {
-      ...{ known, treat503AsNotExecuted, handlers, clock },
+      ...{ known, treat503AsNotExecuted, handlers, clock, random },
       endSession: () => transport.endSession(),
       onEraChange: () => memory.forget(),
       isEraOutdated: () => era === "auto" && memory.isOutdated,

@@ -26,6 +26,7 @@ import { type CallMessage, toMessage } from "./message.ts";
 import { encodeHeader, toParamHeaders } from "./param_headers.ts";
 import { toRequestMeta } from "./request_meta.ts";
 import { answerRounds, toRoundParams } from "./rounds.ts";
+import { isTaskOf, TASK_CAPABILITIES } from "./tasks.ts";
 import { toReport } from "./tools.ts";
 import { CLOSE_MS, type UpstreamTransportOptions } from "./transport.ts";
 import { WireClocks } from "./wire_clocks.ts";
@@ -82,7 +83,7 @@ export class ModernCaller {
   constructor(url: URL, options: ModernCallerOptions, version: string) {
     this.#url = url;
     this.#options = options;
-    this.#capabilities = { ...toCapabilities(options.handlers) };
+    this.#capabilities = { ...toCapabilities(options.handlers), ...TASK_CAPABILITIES };
     this.#deadlines = new DeadlineTimer(options.clock);
     this.#clocks = new WireClocks(options, this.#deadlines);
     this.#version = version;
@@ -91,6 +92,7 @@ export class ModernCaller {
   /**
    * Calls an operation.
    *
+   * @returns Its result, or a task.
    * @throws As {@linkcode send} does.
    */
   async call(request: ExecutionRequest, options: AttemptOptions): Promise<JsonObject> {
@@ -103,13 +105,31 @@ export class ModernCaller {
       headers: toParamHeaders(operation.inputSchema, args),
       singleUse: effect !== "safe",
     };
-    const result = await this.send(message, options);
-    if (result["resultType"] !== "input_required") return toComplete(result, isResult);
-    const { handlers, clock } = this.#options;
-    const go = (params: JsonObject) =>
-      this.send({ ...message, params: { ...message.params, ...params } }, options);
-    const last = await answerRounds(result, go, { handlers, clock, request, options });
-    return toComplete(last, isResult);
+    let result = await this.send(message, options);
+    if (result["resultType"] === "input_required") {
+      const { handlers, clock } = this.#options;
+      const go = (params: JsonObject) =>
+        this.send({ ...message, params: { ...message.params, ...params } }, options);
+      result = await answerRounds(result, go, { handlers, clock, request, options });
+    }
+    if (isTaskOf(method, result)) return result as JsonObject;
+    return toComplete(result, isResult);
+  }
+
+  /**
+   * Makes a request about a task, which takes the server no work.
+   *
+   * @throws As {@linkcode send} does.
+   */
+  askAboutTask(
+    method: string,
+    params: JsonObject & { readonly taskId: string },
+    meta: JsonObject,
+    options: ConnectionOptions,
+  ): Promise<Result> {
+    const name = params.taskId;
+    const singleUse = method !== "tasks/get";
+    return this.send({ method, name, params, meta, singleUse, quick: true }, options);
   }
 
   /**

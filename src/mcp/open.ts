@@ -11,6 +11,8 @@ import { McpConnection, type McpConnectionOptions, toTimeoutMs } from "./connect
 import { toFailure } from "./failure.ts";
 import { toCapabilities } from "./input.ts";
 import { LegacyInputs, type QuestionSource } from "./legacy_inputs.ts";
+import { passTasks } from "./sdk_caller.ts";
+import { TASK_CAPABILITIES } from "./tasks.ts";
 
 /** A server's era; of a modern one, what it answered to `server/discover`. */
 export type KnownEra =
@@ -34,7 +36,7 @@ export async function openConnection(
   const { handlers, known, probeTimeoutMs, treat503AsNotExecuted } = options;
   const probe = { ...(probeTimeoutMs !== undefined && { timeoutMs: probeTimeoutMs }) };
   const client = new Client(CLIENT_INFO, {
-    capabilities: toCapabilities(handlers),
+    capabilities: { ...toCapabilities(handlers), ...TASK_CAPABILITIES },
     versionNegotiation: { mode: "auto", probe },
   });
   const inputs = new LegacyInputs(handlers, transport, client);
@@ -56,6 +58,7 @@ export async function openConnection(
     }
     throw toFailure(error, { act: "connect", effect: "safe", treat503AsNotExecuted });
   }
+  if (client.getProtocolEra() === "modern") passTasks(transport);
   return new McpConnection(client, inputs, options);
 }
 

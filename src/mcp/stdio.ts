@@ -20,7 +20,7 @@
 import type { Connection, ConnectionOptions, Connector } from "../client/ports.ts";
 import { createClientError } from "../errors/errors.ts";
 import { checkOptions, misuse, type OptionRules, resolveOptions } from "../errors/misuse.ts";
-import { systemClock } from "../resilience/clock.ts";
+import { systemClock, systemRandom } from "../resilience/clock.ts";
 import { ChildTransport } from "./child_transport.ts";
 import { INPUT_RULES, type InputHandlers } from "./input.ts";
 import { openConnection } from "./open.ts";
@@ -154,7 +154,7 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
         {
           ...(legacy && { known: { era: "legacy" } }),
           ...{ probeTimeoutMs, treat503AsNotExecuted: true, ownsServer: true },
-          ...{ handlers, clock: systemClock },
+          ...{ handlers, clock: systemClock, random: systemRandom },
         },
         limits,
       );

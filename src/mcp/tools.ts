@@ -1,10 +1,11 @@
-import type { Tool } from "@modelcontextprotocol/client";
+import type { Implementation, Tool } from "@modelcontextprotocol/client";
 import type {
   ConnectionResult,
   ContentBlock,
   JsonObject,
   OperationDescriptor,
   OperationHints,
+  ServerInfo,
 } from "../client/ports.ts";
 import type { ProgressReport } from "../progress/events.ts";
 
@@ -55,4 +56,19 @@ export function toReport({ progress, total, message }: RawProgress): ProgressRep
     ...(typeof total === "number" && { total }),
     ...(typeof message === "string" && { message }),
   };
+}
+
+/** The longest time that a list may claim to be fresh. */
+const MAX_LIST_TTL_MS = 24 * 60 * 60_000;
+
+/** Keeps of what a server says of itself what the port has a place for. */
+export function toServerInfo(info: Implementation | undefined): ServerInfo | undefined {
+  if (info === undefined) return undefined;
+  const { name, version, title } = info;
+  return { name, version, ...(title !== undefined && { title }) };
+}
+
+/** Returns for how long a list is fresh that says so itself, in milliseconds. */
+export function toTtlMs(value: unknown): number {
+  return typeof value === "number" && value > 0 ? Math.min(value, MAX_LIST_TTL_MS) : 0;
 }

@@ -266,9 +266,14 @@ const MODERN: readonly Fault[] = [
     ),
   },
   {
-    what: "task",
+    what: "result of a type that nobody knows",
     rule: "C21 not supported",
-    call: result(`{"resultType":"task","taskId":"t","status":"working"}`),
+    call: result(`{"resultType":"later","content":[]}`),
+  },
+  {
+    what: "task without an id",
+    rule: "C20",
+    call: result(`{"resultType":"task","status":"working"}`),
   },
   {
     what: "stream with an event id that ends",
