@@ -33,9 +33,8 @@ export class Inventory<T> {
     this.slots = new Slots(options);
     this.destroyer = new Destroyer(options, () => onChange(clock.now()));
     this.#expiry = new Expiry(options, () => {
-      const nowMs = clock.now();
-      this.#expire(nowMs);
-      onChange(nowMs);
+      this.#expire(clock.now());
+      this.#arm(); // a timer may be early
     });
     this.isTimed = this.#expiry.isOn || validate !== undefined;
   }
@@ -92,8 +91,9 @@ export class Inventory<T> {
     for (;;) {
       // Asked each time: who is told of an end may do anything to the pool.
       const slot = this.#isClosed ? undefined : this.slots.free(nowMs);
-      const unusable = slot && this.#findUnusable(slot.resource);
-      if (slot === undefined || unusable === undefined) return slot;
+      if (slot === undefined) return undefined;
+      const unusable = this.#findUnusable(slot.resource);
+      if (unusable === undefined) return slot;
       this.end(slot, "failed", unusable);
     }
   }
@@ -155,7 +155,6 @@ export class Inventory<T> {
     this.slots.startValidation(slot, new AbortController());
     this.#arm();
     const invalid = await findInvalid(slot, validate!, this.#options);
-    if (slot.end !== undefined) return; // it was evicted meanwhile, or the pool was closed
     const nowMs = clock.now();
     this.slots.endValidation(slot, nowMs);
     if (invalid === undefined) this.#expire(nowMs);

@@ -264,10 +264,11 @@ Deno.test("L5 Gate.leave() tells breaker, limiter and estimates what the attempt
 });
 
 Deno.test("A5 Gate.leave() without an attempt gives the place back and says nothing", () => {
-  const { gate, leave } = createGate();
+  const { gate, leave } = createGate({ limiter: { initialLimit: 1 } });
   leave({ generation: gate.tryEnter()! });
   const { results } = gate.breaker.stats();
   assertEquals([gate.limiter.inFlight, results, gate.estimates.ewmaMs], [0, 0, 0]);
+  assertEquals(gate.limiter.limit, 1);
 });
 
 Deno.test("A1 Gate spaces the limiter's decreases by the operation's usual time", async () => {

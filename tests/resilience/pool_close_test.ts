@@ -122,6 +122,20 @@ Deno.test("P14 ResourcePool.close() destroys a lease beyond graceMs once, whatev
   }
 });
 
+Deno.test("P14 ResourcePool.close() says of what it takes from its holder that it did, and what had broken it", async () => {
+  const { clock, pool, events } = createPool({ poolSize: 2 });
+  const [broken, sound] = [await pool.acquire(), await pool.acquire()];
+  broken.fail("broken");
+  const closing = pool.close({ graceMs: 10 });
+  await clock.advance(10);
+  await closing;
+  const ended = events.filter(({ type }) => type === "pool.destroyed");
+  const end = { type: "pool.destroyed", reason: "pool_closed" } as const;
+  assertEquals(ended, [{ ...end, generation: 1, error: "broken" }, { ...end, generation: 2 }]);
+  assertEquals(pool.stats().destroyed.pool_closed, 2);
+  for (const lease of [broken, sound]) lease.release();
+});
+
 Deno.test("P14 ResourcePool.close() acts at once: a place freed in its tick goes to nobody", async () => {
   const { pool } = createPool({ poolSize: 2, maxResources: 1, leasesPerResource: () => 2 });
   const [one, two] = [await pool.acquire(), await pool.acquire()];

@@ -314,10 +314,15 @@ Deno.test("F2 ResourcePool destroys a resource whose leasesPerResource is unusab
     }, "Error: no idea"],
   ];
   for (const [leasesPerResource, text] of wrong) {
-    const { clock, pool, destroyed } = createPool({ leasesPerResource });
+    const { clock, pool, destroyed, events } = createPool({ leasesPerResource });
     const callers = [watch(pool.acquire()), watch(pool.acquire())];
     await flush();
     for (const { outcome } of callers) assert(outcome.startsWith(text), outcome);
+    assertEquals(pool.stats().created, 1);
+    const [created, ended] = events as Record<string, unknown>[];
+    assertEquals(created, { type: "pool.created", generation: 1 });
+    assertEquals([ended!["type"], ended!["reason"]], ["pool.destroyed", "failed"]);
+    assertStrictEquals(ended!["error"], callers[0]!.error);
     assertEquals([destroyed, pool.stats().size, pool.stats().draining], [[1], 0, 0]);
     await pool.close();
     assertEquals([destroyed, clock.timers], [[1], 0]);

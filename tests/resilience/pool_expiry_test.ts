@@ -32,6 +32,46 @@ Deno.test("P11 ResourcePool ends a stateful resource once it was idle for idleTi
   await pool.close();
 });
 
+Deno.test("P11 ResourcePool ends what was created or validated for somebody who left", async () => {
+  const clock = new FakeClock();
+  const { pool, destroyed } = createPool({
+    clock,
+    idleTimeoutMs: 1_000,
+    validateAfterIdleMs: 100,
+    validate: () => clock.sleep(10).then(() => true),
+    create: ({ generation }) => clock.sleep(10).then(() => ({ id: generation })),
+  });
+  for (const idleMs of [500, 489]) {
+    const leaving = new AbortController();
+    const caller = watch(pool.acquire(leaving));
+    await flush();
+    leaving.abort("left");
+    await clock.advance(10); // until it is created, then until it is valid
+    assertEquals([caller.outcome, pool.stats().idle, clock.timers], ["left", 1, 1]);
+    await clock.advance(idleMs);
+    assertEquals(destroyed, []);
+  }
+  await clock.advance(1);
+  assertEquals([destroyed, pool.stats().created, clock.timers], [[1], 1, 0]);
+  await pool.close();
+});
+
+Deno.test("P11 ResourcePool ends an idle resource though its timer comes a little early", async () => {
+  class HastyClock extends FakeClock {
+    override setTimer(ms: number, callback: () => void): () => void {
+      return super.setTimer(ms > 1 ? ms - 1 : ms, callback);
+    }
+  }
+  const clock = new HastyClock();
+  const { pool, destroyed } = createPool({ clock, idleTimeoutMs: 1_000 });
+  (await pool.acquire()).release();
+  await clock.advance(999);
+  assertEquals([destroyed, clock.timers], [[], 1]);
+  await clock.advance(1);
+  assertEquals([destroyed, clock.timers], [[1], 0]);
+  await pool.close();
+});
+
 Deno.test("P11 ResourcePool lends an old resource no more, drains it and never kills it", async () => {
   const { clock, pool, destroyed } = createPool({
     maxResources: 1,

@@ -92,8 +92,9 @@ Deno.test("P1 ResourcePool replaces a failed resource while hung leases on it ar
   assertEquals([destroyed, pool.stats().draining, pool.stats().closing], [[1], 0, 1]);
   await flush();
   assertEquals(pool.stats().closing, 0);
-  const ended = events.find(({ type }) => type === "pool.destroyed");
+  const ended = events.find((event) => event.type === "pool.destroyed")!;
   assertEquals(ended, { type: "pool.destroyed", generation: 1, reason: "failed", error });
+  assertStrictEquals(ended.error, error);
   next.lease!.release();
   await pool.close();
 });

@@ -143,6 +143,28 @@ Deno.test("P10 ResourcePool validates as many as are waited for, and creates onl
   }
 });
 
+Deno.test("P10 ResourcePool validates as many as it takes at once when one that could carry many is invalid", async () => {
+  // Five leases at once, on one resource that carries three of them and two that carry one.
+  const { clock, pool, validations } = await createStalePool(5, {
+    leasesPerResource: ({ id }) => id === 1 ? 3 : 1,
+    create: ({ generation }) =>
+      generation <= 3 ? Promise.resolve({ id: generation }) : new Promise(() => {}),
+  });
+  const callers = Array.from({ length: 3 }, () => watch(pool.acquire()));
+  assertEquals(validations.map(({ id }) => id), [1]);
+  validations[0]!.settle(false);
+  await flush();
+  assertEquals(validations.map(({ id }) => id), [1, 2, 3]);
+  for (const { settle } of validations) settle(true);
+  await flush();
+  for (const { lease } of callers.slice(0, 2)) lease!.release();
+  await flush();
+  callers[2]!.lease!.release();
+  const closing = pool.close({ graceMs: 0 });
+  await clock.advance(0);
+  await closing;
+});
+
 Deno.test("P10 ResourcePool keeps what was validated for somebody who left", async () => {
   const { clock, pool, validations } = await createStalePool(1);
   const controller = new AbortController();
