@@ -219,11 +219,12 @@ export class Attempt implements Copy<ConnectionResult> {
       this.#context.server,
       this.#context,
       this.#startedMs,
-      (ms) => this.#expire(ms),
+      this,
     );
   }
 
-  #expire(ms: number): void {
+  /** Ends it because it took too long, or was silent for too long. */
+  expire(ms: number): void {
     this.#timedOut = true;
     const message = `The server sent nothing for ${Math.round(ms)} ms`;
     const { effect } = this.#context.request;

@@ -1,4 +1,5 @@
 import type { Deadline } from "../resilience/deadline.ts";
+import type { Timed } from "../resilience/deadline_timer.ts";
 import type { Server } from "./server.ts";
 
 /** How long an attempt may take, apart from its execution. */
@@ -12,36 +13,46 @@ export interface AttemptLimits {
 }
 
 /** The clocks of one attempt. They stand still while its server waits for answers of ours. */
-export class AttemptClocks {
+export class AttemptClocks implements Timed {
   /** How long they have stood still, in milliseconds. */
   pausedMs = 0;
   readonly #server: Server;
   readonly #limits: AttemptLimits;
-  readonly #onExpire: (ms: number) => void;
+  readonly #expirable: { expire(ms: number): void };
   #startedMs: number;
   #reportedMs: number;
   /** Since when the server waits for answers, and for how many. */
   #askedMs = 0;
   #asking = 0;
-  #undoTimeout = nothing;
-  #undoIdle = nothing;
 
   /**
    * Starts the clocks.
    *
-   * @param onExpire Called with the time that is over.
+   * @param expirable The attempt; told of the time that is over.
    */
   constructor(
     server: Server,
     limits: AttemptLimits,
     startedMs: number,
-    onExpire: (ms: number) => void,
+    expirable: { expire(ms: number): void },
   ) {
     this.#server = server;
     this.#limits = limits;
-    this.#onExpire = onExpire;
+    this.#expirable = expirable;
     this.#startedMs = this.#reportedMs = startedMs;
     this.#watch();
+  }
+
+  /** When the first of them runs out; a report moves that. */
+  get atMs(): number {
+    return Math.min(this.#timeoutAtMs, this.#reportedMs + this.#limits.idleTimeoutMs);
+  }
+
+  /** Ends the attempt. */
+  onTimeout(): void {
+    const { timeoutMs, idleTimeoutMs } = this.#limits;
+    const isOver = this.#server.clock.now() >= this.#timeoutAtMs;
+    this.#expirable.expire(isOver ? timeoutMs : idleTimeoutMs);
   }
 
   /** Takes note of a report. */
@@ -51,9 +62,9 @@ export class AttemptClocks {
 
   /** Stands still until the server has what it asked for. */
   pause(answering: Promise<unknown>): void {
-    const { clock } = this.#server;
+    const { clock, timer } = this.#server;
     if (this.#asking++ === 0) this.#askedMs = clock.now();
-    this.#undo();
+    timer.delete(this);
     const resume = (): void => {
       if (--this.#asking > 0) return;
       const pausedMs = clock.now() - this.#askedMs;
@@ -68,33 +79,15 @@ export class AttemptClocks {
   /** Stops for good: no answer starts them again. */
   stop(): void {
     this.#asking = Infinity;
-    this.#undo();
+    this.#server.timer.delete(this);
+  }
+
+  get #timeoutAtMs(): number {
+    return this.#startedMs + this.#limits.timeoutMs;
   }
 
   #watch(): void {
     const { clock, timer } = this.#server;
-    const { timeoutMs, idleTimeoutMs, deadline } = this.#limits;
-    const remainingMs = deadline.remainingMs();
-    const leftMs = this.#startedMs + timeoutMs - clock.now();
-    if (leftMs < remainingMs) {
-      this.#undoTimeout = timer.after(leftMs, () => this.#onExpire(timeoutMs));
-    }
-    if (idleTimeoutMs < remainingMs) this.#watchReports();
-  }
-
-  #watchReports(): void {
-    const { clock, timer } = this.#server;
-    const { idleTimeoutMs } = this.#limits;
-    // The instant first: a length of time would keep a rounding error that no timer can wait out.
-    const leftMs = this.#reportedMs + idleTimeoutMs - clock.now();
-    if (leftMs <= 0) this.#onExpire(idleTimeoutMs);
-    else this.#undoIdle = timer.after(leftMs, () => this.#watchReports());
-  }
-
-  #undo(): void {
-    this.#undoTimeout();
-    this.#undoIdle();
+    if (this.atMs < this.#limits.deadline.atMsOn(clock)) timer.add(this);
   }
 }
-
-function nothing(): void {}

@@ -3,7 +3,7 @@ import type { Deadline } from "./deadline.ts";
 
 /** What happens at an instant unless it is undone. */
 export interface Timed {
-  /** The instant, in milliseconds of the timer's clock; `Infinity` never comes. */
+  /** The instant, in milliseconds of the timer's clock; may move on. `Infinity` never comes. */
   readonly atMs: number;
   /** Called once when it has come. */
   onTimeout(): void;
