@@ -305,7 +305,10 @@ function warmUp(resources: number): [typeof COMMANDS[number], number][] {
   return [...each.flat(), ["advance", 3]];
 }
 
-const RUNS = runs(10_000);
+const USUAL_RUNS = 10_000;
+const RUNS = runs(USUAL_RUNS);
+/** The usual runs are the same every time; more of them look elsewhere, too. */
+const SEED = RUNS === USUAL_RUNS ? { seed: 1 } : {};
 
 Deno.test(`P1–P19 ResourcePool does what a naive model does, on ${RUNS} seeded runs`, async () => {
   await fc.assert(
@@ -319,6 +322,6 @@ Deno.test(`P1–P19 ResourcePool does what a naive model does, on ${RUNS} seeded
       }
       await run.end();
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, ...SEED },
   );
 });
