@@ -155,6 +155,7 @@ export class Inventory<T> {
     this.slots.startValidation(slot, new AbortController());
     this.#arm();
     const invalid = await findInvalid(slot, validate!, this.#options);
+    if (slot.end !== undefined) return; // it was evicted meanwhile, or the pool was closed
     const nowMs = clock.now();
     this.slots.endValidation(slot, nowMs);
     if (invalid === undefined) this.#expire(nowMs);

@@ -34,6 +34,7 @@ export default function (t: Kit): void {
       attempts: 2,
       retryAfterMs: 5,
       issues: [],
+      asked: [],
     });
   });
 
