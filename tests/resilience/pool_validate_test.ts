@@ -233,3 +233,23 @@ Deno.test("P10 ResourcePool.tryAcquire() passes over what must be validated firs
   lease!.release();
   await pool.close();
 });
+
+Deno.test("P14 ResourcePool touches nothing else when the validation of an evicted resource ends", async () => {
+  const items: Item[] = [];
+  const { clock, pool, destroyed, validations } = await createStalePool(2, {
+    create: ({ generation: id }) => id > 2 ? new Promise<Item>(() => {}) : Promise.resolve({ id }),
+    isStateful: (item) => items.push(item) > 0,
+    maxLifetimeMs: 50_000,
+    maxResources: 2,
+    validationTimeoutMs: 600_000,
+    acquireTimeoutMs: 600_000,
+  });
+  const callers = [watch(pool.acquire()), watch(pool.acquire())];
+  await clock.advance(30_000); // both are too old by now, and still being validated
+  pool.evict(items[0]!, new Error("gone"));
+  await flush();
+  assertEquals([destroyed, validations[1]!.signal.aborted], [[1], false]);
+  void pool.close({ graceMs: 0 });
+  await clock.advance(0);
+  assertEquals(callers.map(({ outcome }) => outcome), ["pool_closed", "pool_closed"]);
+});
