@@ -44,7 +44,7 @@ export interface ModernRequest {
   readonly meta: JsonObject;
   /** Headers besides the protocol's own. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether sending it twice could do something twice. */
+  /** Whether the runtime must not send it twice. */
   readonly singleUse: boolean;
   /** Whether it asks for something that is known already, so that its answer takes no work. */
   readonly quick?: boolean;
@@ -96,14 +96,15 @@ export class ModernCaller {
    * @throws As {@linkcode send} does.
    */
   async call(request: ExecutionRequest, options: AttemptOptions): Promise<JsonObject> {
-    const { operation, arguments: args, effect } = request;
+    const { operation, arguments: args } = request;
     const { method, name, params, isResult } = toMessage(request);
     const message: ModernRequest = {
       ...{ method, name },
       params: { ...params, ...toRoundParams(request) },
       meta: toRequestMeta(request),
       headers: toParamHeaders(operation.inputSchema, args),
-      singleUse: effect !== "safe",
+      // A safe one too: what a second send is answered proves nothing about the first.
+      singleUse: true,
     };
     let result = await this.send(message, options);
     if (result["resultType"] === "input_required") {

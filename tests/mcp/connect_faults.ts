@@ -131,9 +131,7 @@ export const CONNECTS: readonly FaultCase[] = [
       server: () => ({ era, keepAlive: false }),
       task: { ...task, act: "gone", effect },
       expected(facts) {
-        // What a runtime may send again by itself may have been refused the second time.
-        const again = facts.sendsAgain && effect === "safe" && era === "modern";
-        const proved = facts.provesRefusal && !again;
+        const proved = facts.provesRefusal;
         const delivery = proved ? "not_sent" : "unknown";
         const error = facts.provesRefusal ? refused(delivery) : lost("unknown");
         return {

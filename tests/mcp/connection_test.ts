@@ -1,5 +1,6 @@
 /** What a connection does besides failing, against scripted servers of both eras. */
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { EFFECTS } from "../../src/errors/delivery.ts";
 import type { ProgressReport } from "../../src/progress/events.ts";
 import { Deadline } from "../../src/resilience/deadline.ts";
 import { createMcpConnector } from "../../src/mcp/mod.ts";
@@ -205,7 +206,7 @@ for (const era of ERAS) {
     }
   });
 
-  for (const effect of ["unsafe", "idempotent"] as const) {
+  for (const effect of EFFECTS) {
     Deno.test(`Connection.execute() sends once when a warm connection breaks, ${era}, ${effect}`, async () => {
       let calls = 0;
       const call: FaultHandler = ({ answer, id }) =>

@@ -24,8 +24,6 @@ export interface RuntimeFacts {
   readonly provesRefusal: boolean;
   /** It tells that a certificate was refused. */
   readonly provesCertificate: boolean;
-  /** It sends a POST again by itself if a kept connection ends without a head. */
-  readonly sendsAgain: boolean;
   /** It sends once more, on a new connection, what was answered with 421 (fetch standard). */
   readonly repeats421: boolean;
 }
@@ -33,15 +31,14 @@ export interface RuntimeFacts {
 const NODE = {
   provesRefusal: true,
   provesCertificate: true,
-  sendsAgain: false,
   // Harmless: 421 says that nothing ran.
   repeats421: true,
 };
 
 /** What differs between the runtimes by nature: all else is the same in them all. */
 export const FACTS: Readonly<Partial<Record<Runtime, RuntimeFacts>>> = {
-  // A body that can be read once keeps it from sending twice what is not safe.
-  deno: { ...NODE, sendsAgain: true, repeats421: false },
+  // A body that can be read once keeps it from sending a call twice.
+  deno: { ...NODE, repeats421: false },
   node22: NODE,
   node24: NODE,
   bun: { ...NODE, repeats421: false },
@@ -49,7 +46,6 @@ export const FACTS: Readonly<Partial<Record<Runtime, RuntimeFacts>>> = {
   workerd: {
     provesRefusal: false,
     provesCertificate: false,
-    sendsAgain: false,
     repeats421: false,
   },
 };
@@ -127,8 +123,6 @@ function callCases(): FaultCase[] {
           (proof.repeat === "not_unsafe" && effect !== "unsafe");
         const attempts = repeats ? 2 : 1;
         const sends = attempts * (fault.sends ?? 1);
-        // Only the first attempt finds a connection that was kept.
-        const again = path === "modern" && fault.headless === true && effect === "safe";
         const misdirected = fault.what === "421";
         return {
           name: `${rule}, ${effect}, ${path}: ${fault.what}`,
@@ -145,16 +139,14 @@ function callCases(): FaultCase[] {
             maxAnswerBytes: MAX_ANSWER_BYTES,
             allowedMs: fault.allowedMs,
           },
-          expected: ({ sendsAgain, repeats421 }) => ({
+          expected: ({ repeats421 }) => ({
             failures: Array<ProbeError>(attempts).fill(failure(proof, fault.retryAfterMs)),
             end: conclude(proof, effect),
             attempts,
             retryable: repeats && proof.retryable !== false,
             closed: proof.code === "session_lost" || rule === "C10",
             arrived: {
-              "tools/call": sendsAgain && again
-                ? sends + 1
-                : sends * (misdirected && repeats421 ? 2 : 1),
+              "tools/call": sends * (misdirected && repeats421 ? 2 : 1),
             },
           }),
         };

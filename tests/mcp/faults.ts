@@ -62,8 +62,6 @@ export interface Fault {
   readonly handlers?: () => Readonly<Record<string, FaultHandler>>;
   /** Whether connections end with a TCP reset. */
   readonly reset?: true;
-  /** Whether the connection ends before a head: what makes some runtimes send again. */
-  readonly headless?: true;
   /** How often each attempt is sent, on purpose; once without it. */
   readonly sends?: number;
   /** The longest wait that belongs to it. */
@@ -106,11 +104,10 @@ export const resume = (answer: FaultHandler) => (): Record<string, FaultHandler>
 
 /** What both eras can meet. */
 const SHARED: readonly Fault[] = [
-  { what: "no head", rule: "C17", headless: true, call: () => Promise.resolve() },
+  { what: "no head", rule: "C17", call: () => Promise.resolve() },
   {
     what: "a reset in place of a head",
     rule: "C17",
-    headless: true,
     reset: true,
     call: () => Promise.resolve(),
   },
